@@ -1,0 +1,5 @@
+//! Replication.
+
+#![warn(missing_docs, unreachable_pub)]
+
+pub mod world;

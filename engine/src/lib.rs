@@ -1,0 +1,5 @@
+//! One node's storage.
+
+#![warn(missing_docs, unreachable_pub)]
+
+pub mod world;

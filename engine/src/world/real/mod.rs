@@ -1,0 +1,1 @@
+//! The real world: tokio, the file system, OS entropy.
