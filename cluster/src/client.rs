@@ -48,6 +48,11 @@ impl<W: ClusterWorld> Client<W> {
         self
     }
 
+    /// Sends the next requests to `node`.
+    pub fn ask_node(&mut self, node: NodeId) {
+        self.node = node;
+    }
+
     /// Reads a key.
     pub async fn get(&mut self, key: Bytes, level: Level, timeout: Duration) -> Completed<Versioned> {
         if let Err(error) = limits::check_key(&key) {

@@ -8,7 +8,8 @@
 //!   coordinator      asks replicas, decides, reports          replica   one node's rows: newest stamp wins
 //!   ring             key -> token -> partition -> nodes       versioning  stamps and rows
 //!   rpc              matching, deduplication                  wire      the messages
-//!   config, limits, metrics, status                           world     the seam's fourth side: the network
+//!   embedded         the engine without a cluster             world     the seam's fourth side: the network
+//!   config, limits, metrics, status
 //! ```
 //!
 //! The path of one write: `client` → `wire` → `node` (first copy?) → `coordinator` stamps it and asks all N replicas of the
@@ -25,10 +26,11 @@
 pub mod client;
 pub mod config;
 pub mod coordinator;
+pub mod embedded;
 pub mod limits;
 pub mod metrics;
 pub mod node;
-mod replica;
+pub mod replica;
 pub mod ring;
 mod rpc;
 mod status;

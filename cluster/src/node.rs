@@ -9,6 +9,7 @@
 //!
 //! The loop itself never waits for anything but the next frame.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::replica::{Replica, SYSTEM_KEYSPACE, engine_key};
 use crate::ring::{PartitionId, Placement, PlacementError};
 use crate::rpc::Duplicates;
 use crate::status;
-use crate::versioning::Stamp;
+use crate::versioning::{Row, Stamp};
 use crate::wire::{self, Body, ClientReply, Message};
 use crate::world::{ClientId, ClusterWorld, Network, NodeId, Peer};
 
@@ -42,8 +43,8 @@ pub enum StartError {
     #[error(transparent)]
     Placement(#[from] PlacementError),
     /// The data belongs to somebody else.
-    #[error("{directory} holds the data of {found}, not of {expected}: give this node a directory of its own")]
-    OtherNode {
+    #[error("{directory} holds the data of {found}, not of {expected}: use another directory")]
+    OtherOwner {
         /// The data directory.
         directory: String,
         /// Whose data it is.
@@ -75,7 +76,8 @@ impl<W: ClusterWorld> Node<W> {
     pub async fn start(world: W, config: NodeConfig) -> Result<Self, StartError> {
         let placement = Arc::new(config.placement()?);
         let (db, recovery) = Db::open(world.clone(), &config.data, config.engine_options()).await?;
-        claim(&db, &config).await?;
+        let owner = format!("{} on a ring of {} partitions", config.node, config.partitions);
+        claim(&db, &config.data, &owner).await?;
         let metrics = Arc::new(Metrics::default());
         let replica = Replica::new(world.clone(), db, config.node, placement.clone(), config.max_clock_offset);
         let coordinator =
@@ -101,6 +103,12 @@ impl<W: ClusterWorld> Node<W> {
     /// The node's counters.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    /// This node's own row of a key, as its disk has it; for tests and tools that look at replicas one by one. The error
+    /// says why it cannot be read.
+    pub async fn local_row(&self, key: &[u8]) -> Result<Option<Row>, String> {
+        self.shared.replica.get(key).await.map_err(|refusal| refusal.reason)
     }
 
     /// Serves until the task that runs it is cancelled, or the process ends.
@@ -285,20 +293,19 @@ fn failed(failure: &Failure) -> ClientReply {
 }
 
 /// Writes whose data this is into new data, and refuses data of anybody else: another node, or a ring cut differently.
-async fn claim<W: World>(db: &Db<W>, config: &NodeConfig) -> Result<(), StartError> {
+pub(crate) async fn claim<W: World>(db: &Db<W>, directory: &Path, owner: &str) -> Result<(), StartError> {
     let key = engine_key(SYSTEM_KEYSPACE, PartitionId(0), b"owner");
-    let owner = format!("{} on a ring of {} partitions", config.node, config.partitions);
     let Some(found) = db.get(&key).await? else {
-        let batch = Batch::new().put(key.clone(), Bytes::from(owner)).require(key, Expected::Absent);
+        let batch = Batch::new().put(key.clone(), owner.to_string()).require(key, Expected::Absent);
         db.write(batch).await?;
         return Ok(());
     };
     if found.value == owner.as_bytes() {
         return Ok(());
     }
-    Err(StartError::OtherNode {
-        directory: config.data.display().to_string(),
+    Err(StartError::OtherOwner {
+        directory: directory.display().to_string(),
         found: String::from_utf8_lossy(&found.value).into_owned(),
-        expected: owner,
+        expected: owner.to_string(),
     })
 }

@@ -22,6 +22,19 @@ pub(crate) fn engine_key(keyspace: u32, partition: PartitionId, key: &[u8]) -> B
     bytes.freeze()
 }
 
+/// An engine key for people: `data/23/user key`, with bytes that are not printable escaped.
+pub fn readable_key(key: &[u8]) -> String {
+    let escape = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    let Some((prefix, user_key)) = key.split_at_checked(PREFIX_BYTES) else { return escape(key) };
+    let keyspace = u32::from_be_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]);
+    let partition = u16::from_be_bytes([prefix[4], prefix[5]]);
+    match keyspace {
+        SYSTEM_KEYSPACE => format!("system/{partition}/{}", escape(user_key)),
+        DATA_KEYSPACE => format!("data/{partition}/{}", escape(user_key)),
+        _ => escape(key),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +46,12 @@ mod tests {
         assert!(key(255, "z") < key(256, "a"));
         assert!(key(2, "a") < key(2, "aa"));
         assert_eq!(&key(2, "ab")[..], b"\x00\x00\x00\x01\x00\x02ab");
+    }
+
+    #[test]
+    fn keys_are_shown_as_people_think_of_them() {
+        assert_eq!(readable_key(&engine_key(DATA_KEYSPACE, PartitionId(23), b"user\n1")), "data/23/user\\n1");
+        assert_eq!(readable_key(b"short"), "short");
+        assert_eq!(readable_key(b"another keyspace"), "another keyspace");
     }
 }

@@ -21,7 +21,8 @@ use crate::ring::Placement;
 use crate::versioning::{HybridClock, Row, Stamp};
 use crate::world::NodeId;
 
-pub(crate) use keys::{DATA_KEYSPACE, SYSTEM_KEYSPACE, engine_key};
+pub use keys::readable_key;
+pub(crate) use keys::{DATA_KEYSPACE, PREFIX_BYTES, SYSTEM_KEYSPACE, engine_key};
 
 /// Where a row comes from, which decides whether its stamp is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,77 @@
+//! What can be typed, and the help that teaches it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The laboratory: the real database in a sealed world, where a seed decides what goes wrong.
+#[derive(Debug, Parser)]
+#[command(name = "storm", version, max_term_width = 100, after_help = "Exit codes: 0 everything held; 1 an expectation \
+    failed, or too little happened to prove anything; 2 bad input or usage; 3 the environment failed; 4 undecided within the \
+    given bound.\n\nStart with:\n  storm list\n  storm run scenarios/standard.yaml --seed 42")]
+pub(crate) struct Arguments {
+    /// Print JSON for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Replay one scenario with one seed, and print the verdict.
+    Run(Run),
+    /// Run scenarios over a range of seeds, and name those that do not hold.
+    Fuzz(Fuzz),
+    /// List the scenario library, one line each.
+    List(List),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The same scenario and seed give the same trace hash, on every machine, in debug and release. The \
+    verdict is `holds`, `fails`, `vacuous` (too little happened to prove anything) or `undecided`.")]
+pub(crate) struct Run {
+    /// The scenario.
+    #[arg(value_name = "SCENARIO.yaml")]
+    pub(crate) scenario: PathBuf,
+    /// The seed; without it, the scenario's own.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Write report.md, report.json, charts and the history here.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the last N events of the trace as well.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) events: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  storm fuzz scenarios/*.yaml --seeds 1..50\n\nEach failure is replayed with: storm run \
+    SCENARIO.yaml --seed N")]
+pub(crate) struct Fuzz {
+    /// The scenarios; without any, all of scenarios/.
+    #[arg(value_name = "SCENARIO.yaml")]
+    pub(crate) scenarios: Vec<PathBuf>,
+    /// The first and the last seed.
+    #[arg(long, value_name = "A..B", default_value = "1..20", value_parser = parse_seeds)]
+    pub(crate) seeds: (u64, u64),
+    /// Runs at a time; without it, one for each processor.
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// The library.
+    #[arg(value_name = "DIR", default_value = "scenarios")]
+    pub(crate) directory: PathBuf,
+}
+
+fn parse_seeds(text: &str) -> Result<(u64, u64), String> {
+    let parse = |number: &str| number.parse::<u64>().map_err(|error| format!("`{number}`: {error}"));
+    let (first, last) = match text.split_once("..") {
+        Some((first, last)) => (parse(first)?, parse(last.trim_start_matches('='))?),
+        None => (parse(text)?, parse(text)?),
+    };
+    if first > last { Err(format!("`{text}` has no seed: write the smaller one first, as in 1..50")) } else { Ok((first, last)) }
+}
