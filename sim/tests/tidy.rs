@@ -168,6 +168,7 @@ fn a_file_without_a_header_or_with_too_short_a_one_is_found() {
     assert!(found("engine/src/a.rs", "//! One line.\n//!\nuse x;\n"));
     assert!(!found("engine/src/a.rs", "//! One line.\n//!\n//! And another.\nuse x;\n"));
     assert!(found("engine/tests/a.rs", "use x;\n"));
+    assert!(!found("engine/src/format/record_tests.rs", "//! One line.\nuse x;\n"));
     assert!(!found("engine/tests/a.rs", "//! One line.\nuse x;\n"));
 }
 

@@ -31,7 +31,7 @@ impl Source {
     /// Whether the whole file is a test, a bench, or helps them.
     pub(crate) fn is_test_file(&self) -> bool {
         let mut parts = self.path.split('/').skip(1);
-        parts.any(|part| matches!(part, "tests" | "benches" | "tests.rs"))
+        parts.any(|part| matches!(part, "tests" | "benches" | "tests.rs") || part.ends_with("_tests.rs"))
     }
 
     /// The lines of code that are not part of a test, with their numbers from 1.
