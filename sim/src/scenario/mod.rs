@@ -23,6 +23,7 @@ mod load;
 mod path;
 mod plan;
 mod raw;
+mod schedule;
 mod tree;
 mod units;
 mod validate;
@@ -42,6 +43,7 @@ pub use library::{LibraryEntry, library};
 pub use link::{Latency, Member};
 pub use path::FieldPath;
 pub use plan::{ClockPlan, ClusterPlan, DiskPlan, Durability, LinkPlan, NetworkPlan, Plan, Survival};
+pub use schedule::{Injection, Recrash, ScheduledFault, Victim, schedule};
 pub use units::{TIME_MICROS_MAX, TimeRange, WHOLE_PPM, share_text, time_signed_text, time_text};
 pub use workload::{Coordinators, KeyDistribution, Level, OperationKind, PerKind, Window, WorkloadPlan};
 

@@ -400,7 +400,7 @@ fn no_damage_to_a_scenario_makes_the_reader_panic_and_every_complaint_has_a_plac
         match parse("x.yaml", &text) {
             Ok(plan) => {
                 right += 1;
-                drop(plan);
+                schedule(&plan, &Rng::from_seed(round as u64));
             }
             Err(ScenarioError::Refused(problems)) => {
                 wrong += 1;
