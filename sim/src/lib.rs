@@ -9,3 +9,4 @@ compile_error!(
 );
 
 pub mod scenario;
+pub mod workload;
