@@ -85,6 +85,9 @@ pub enum Flaw {
         /// Without its position.
         message: String,
     },
+    /// `stale_reads: >= 1`.
+    #[error("not YAML: text cannot begin with `>`; write the comparison in quotes, as in \">= 1\"")]
+    ComparisonUnquoted,
     /// Nothing in it.
     #[error("the file is empty; a scenario begins with `name: ...`")]
     Empty,

@@ -37,6 +37,10 @@ pub(super) fn tree(text: &str) -> Result<Node, Box<PlacedFlaw>> {
     if message.starts_with("EOF") {
         return Err(Box::new((None, FieldPath::root(), Flaw::Empty)));
     }
+    let source = line.and_then(|line| text.lines().nth(line.saturating_sub(1)));
+    if source.is_some_and(|source| source.contains(": >=")) {
+        return Err(Box::new((line, FieldPath::root(), Flaw::ComparisonUnquoted)));
+    }
     // The position stands before the message already.
     let message = message.split(" at line ").next().unwrap_or_default().to_string();
     Err(Box::new((line, FieldPath::root(), Flaw::Syntax { message })))

@@ -320,6 +320,9 @@ fn expectations_that_prove_nothing_or_contradict_each_other_are_refused() {
 fn text_that_is_no_scenario_at_all_is_refused() {
     assert_eq!(complaints(""), [" the file is empty; a scenario begins with `name: ...`"]);
     assert!(complaints("name: x\nabout: [\n")[0].contains("not YAML"));
+    for unquoted in ["expect: { stale_reads: >= 1 }\n", "expect:\n  stale_reads: >= 1\n  lost_writes: 0\n"] {
+        assert!(complaints(unquoted)[0].contains("write the comparison in quotes"), "{unquoted}");
+    }
     assert_eq!(complaints("name: x\nname: y\n"), ["2: name: the key 'name' stands twice in one map; keep one of them"]);
     assert!(complaints(&"#".repeat(2_000_000))[0].contains("at most 65536"));
     assert!(complaints("name: x\n---\nname: y\n")[0].contains("more than one document"));
