@@ -1,4 +1,20 @@
-//! The laboratory.
+//! The laboratory: the real engine and cluster code in a sealed world, where a seed decides everything that happens.
+//!
+//! The rooms, in the order in which a run passes through them:
+//!
+//! ```text
+//!   scenario   YAML ─▶ plan ─▶ schedule of faults           world     clocks, disk, network, tasks: simulated
+//!   run        nodes, clients, faults, rest, verdict         workload  which key, which operation, when
+//!   history    what clients saw                              check     what must hold of it, one invariant a file
+//!   bin/storm  the command line                              (reports, a crate of its own, shows the facts)
+//! ```
+//!
+//! The path of one write: `run::sessions` invokes it in the `history` at true time and hands it to the real
+//! `cluster::client`, whose frames cross `world::network` to a real node on `world::node`, whose engine appends and syncs
+//! on `world::disk`; the reply completes it in the history. A read takes the same way. Every message, disk operation and
+//! timer on it is folded into the trace, whose hash is the same for the same scenario and seed, on every machine.
+//!
+//! What is absent: no check reads the database's own stamps; nothing but `world` and its nodes knows madsim.
 
 #![warn(missing_docs, unreachable_pub)]
 
@@ -8,5 +24,9 @@ compile_error!(
      override that file: unset RUSTFLAGS, or add `--cfg madsim` to it"
 );
 
+pub mod check;
+pub mod history;
+pub mod run;
 pub mod scenario;
 pub mod workload;
+pub mod world;

@@ -13,7 +13,8 @@ use cluster::world::NodeId;
 
 use super::errors::Flaw;
 use super::units::{self, WHOLE_PPM};
-use super::workload::{OperationKind, Window};
+use super::workload::Window;
+use crate::history::OperationKind;
 
 /// How a measured number is compared with the bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

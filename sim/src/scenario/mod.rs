@@ -45,7 +45,7 @@ pub use path::FieldPath;
 pub use plan::{ClockPlan, ClusterPlan, DiskPlan, Durability, LinkPlan, NetworkPlan, Plan, Survival};
 pub use schedule::{Injection, Recrash, ScheduledFault, Victim, schedule};
 pub use units::{TIME_MICROS_MAX, TimeRange, WHOLE_PPM, share_text, time_signed_text, time_text};
-pub use workload::{Coordinators, KeyDistribution, Level, OperationKind, PerKind, Window, WorkloadPlan};
+pub use workload::{Coordinators, KeyDistribution, PerKind, Window, WorkloadPlan};
 
 use tree::Note;
 

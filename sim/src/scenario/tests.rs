@@ -129,7 +129,7 @@ fn every_key_of_the_format_is_understood() {
     assert_eq!(plan.network.links[0].from, [Member::Node(NodeId(1)), Member::Client(0)]);
     assert_eq!(plan.disk.survival, Survival::Nothing);
     assert_eq!(plan.clocks[0], ClockPlan { node: NodeId(1), skew_micros: -200_000, drift_ppm: 100 });
-    assert_eq!(plan.workload.consistency, PerKind { read: Level::Number(1), write: Level::All, delete: Level::One });
+    assert_eq!(plan.workload.consistency, PerKind { read: Level::Number(1), write: Level::All, delete: Level::ONE });
     assert_eq!(plan.faults.len(), 9);
     assert_eq!(plan.faults[8].action, Action::ClockStep { node: NodeChoice::Named(NodeId(2)), by_micros: -300_000 });
     assert_eq!(plan.expect[6].to_string(), "availability of reads through n1 during 6s..14s: <= 0%");

@@ -6,7 +6,10 @@
 
 use std::fmt;
 
+use cluster::coordinator::Level;
+
 use super::units::time_text;
+use crate::history::OperationKind;
 
 /// What the clients do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,50 +58,6 @@ impl<T: Copy> PerKind<T> {
             OperationKind::Delete => self.delete,
         }
     }
-}
-
-/// What a client can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OperationKind {
-    /// The value of a key.
-    Read,
-    /// A new value.
-    Write,
-    /// No value.
-    Delete,
-}
-
-impl OperationKind {
-    /// In the order in which they are told.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Delete];
-
-    /// As written in a scenario.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Delete => "delete",
-        }
-    }
-}
-
-impl fmt::Display for OperationKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-/// How many replicas must answer an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// Any one.
-    One,
-    /// A majority.
-    Quorum,
-    /// Every one.
-    All,
-    /// That many; at least 1 and at most the replication.
-    Number(u16),
 }
 
 /// How often each key is used.

@@ -9,7 +9,8 @@ use super::super::expectation::{Comparison, Expectation, Selection, Unit};
 use super::super::path::FieldPath;
 use super::super::raw::{self, MapOrList, Text, TextMapOrList};
 use super::super::units;
-use super::super::workload::{OperationKind, WorkloadPlan};
+use super::super::workload::WorkloadPlan;
+use crate::history::OperationKind;
 use super::{Checker, truth};
 
 const IS_PURPOSE: &str = "what is demanded, as in \">= 60%\" or \"<= 30ms\" (in quotes)";

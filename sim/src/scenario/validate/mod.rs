@@ -18,7 +18,8 @@ use super::plan::Plan;
 use super::raw::{self, Text, TextOrMap};
 use super::tree::Note;
 use super::units;
-use super::workload::{OperationKind, Window};
+use super::workload::Window;
+use crate::history::OperationKind;
 use ::cluster::world::NodeId;
 
 const NAME_PURPOSE: &str = "the property or the bug it shows, as a sentence";

@@ -8,7 +8,9 @@ use super::super::errors::Flaw;
 use super::super::path::FieldPath;
 use super::super::raw::{self, Text, TextOrMap};
 use super::super::units;
-use super::super::workload::{Coordinators, KeyDistribution, Level, OperationKind, PerKind, WorkloadPlan};
+use super::super::workload::{Coordinators, KeyDistribution, PerKind, WorkloadPlan};
+use cluster::coordinator::Level;
+use crate::history::OperationKind;
 use super::{Checker, positive_time, word};
 
 const CLIENTS_DEFAULT: u64 = 4;
@@ -137,10 +139,11 @@ fn expected_operations(workload: &WorkloadPlan, weight: u32) -> u64 {
 }
 
 fn level(text: &str, replication: u64) -> Result<Level, Flaw> {
-    let levels = [("one", Level::One), ("quorum", Level::Quorum), ("all", Level::All)];
+    let levels = [("one", Level::ONE), ("quorum", Level::Quorum), ("all", Level::All)];
     match units::whole_number(text, 1, u64::from(u16::MAX)) {
         Ok(level) if level > replication => Err(Contradiction::LevelExceedsReplication { level, replication }.into()),
-        Ok(level) => Ok(Level::Number(level as u16)),
+        // Replication is far below 255.
+        Ok(level) => Ok(Level::Number(level as u8)),
         Err(Flaw::OutOfBounds { .. }) => Err(Contradiction::LevelExceedsReplication { level: 0, replication }.into()),
         Err(_) => word(text, &levels),
     }
