@@ -4,13 +4,16 @@
 
 use std::fs;
 use std::future::{Future as _, poll_fn};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::task::Poll;
 use std::time::{Duration, Instant as SystemInstant};
 
 use bytes::Bytes;
+use tokio::runtime::{Builder, Runtime};
 
 use super::RealWorld;
 use crate::world::contract;
@@ -54,7 +57,7 @@ async fn a_short_append_and_a_cached_read_need_no_second_poll() {
 async fn a_failed_write_poisons_the_handle() {
     let world = RealWorld::new();
     // Every write to this device fails for want of space.
-    let full = world.disk().open(std::path::Path::new("/dev/full"), Access::Append).await.unwrap();
+    let full = world.disk().open(Path::new("/dev/full"), Access::Append).await.unwrap();
     let failed = full.append(vec![Bytes::from_static(b"x")]).await.unwrap_err();
     assert_eq!(failed.kind, DiskErrorKind::NoSpace);
     let refused = full.append(vec![Bytes::from_static(b"x")]).await.unwrap_err();
@@ -63,32 +66,80 @@ async fn a_failed_write_poisons_the_handle() {
     assert_eq!(full.truncate(0).await.unwrap_err().kind, DiskErrorKind::Poisoned);
 }
 
-#[tokio::test]
-async fn a_write_that_waits_its_turn_is_refused_when_the_one_before_fails() {
-    let world = RealWorld::new();
-    let full = world.disk().open(std::path::Path::new("/dev/full"), Access::Append).await.unwrap();
-    // Long enough for an I/O thread, so that the second one waits.
-    let long = Bytes::from(vec![0; 1_048_576]);
-    let (first, second) = tokio::join!(biased; full.append(vec![long]), full.append(vec![Bytes::from_static(b"x")]));
-    assert_eq!(first.unwrap_err().kind, DiskErrorKind::NoSpace);
-    assert_eq!(second.unwrap_err().kind, DiskErrorKind::Poisoned);
+/// A runtime with a single I/O thread, so that a test can keep it busy.
+fn runtime_with_one_io_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap()
 }
 
-#[tokio::test]
-async fn an_append_dropped_while_it_waits_its_turn_poisons_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let world = RealWorld::new();
-    let file = world.disk().create(&folder.path().join("file")).await.unwrap();
-    let mut first = pin!(file.append(vec![Bytes::from(vec![b'1'; 1_048_576])]));
-    poll_fn(|context| {
-        assert!(first.as_mut().poll(context).is_pending());
-        assert!(pin!(file.append(vec![Bytes::from_static(b"2")])).poll(context).is_pending());
-        Poll::Ready(())
-    })
-    .await;
-    assert_eq!(first.await.unwrap(), 0, "the append before it still reports what it did");
-    assert_eq!(file.append(vec![]).await.unwrap_err().kind, DiskErrorKind::Poisoned);
-    assert_eq!(file.len().await.unwrap(), 1_048_576);
+/// Keeps the only I/O thread busy until the sender is dropped.
+fn keep_io_thread_busy() -> Sender<()> {
+    let (gate, closed) = channel::<()>();
+    tokio::task::spawn_blocking(move || closed.recv());
+    gate
+}
+
+#[test]
+fn a_write_that_waits_its_turn_is_refused_when_the_one_before_fails() {
+    runtime_with_one_io_thread().block_on(async {
+        let full = RealWorld::new().disk().open(Path::new("/dev/full"), Access::Append).await.unwrap();
+        let gate = keep_io_thread_busy();
+        // Long enough for the I/O thread.
+        let mut first = pin!(full.append(vec![Bytes::from(vec![0; 1_048_576])]));
+        let mut second = pin!(full.append(vec![Bytes::from_static(b"x")]));
+        poll_fn(|context| {
+            assert!(first.as_mut().poll(context).is_pending());
+            assert!(second.as_mut().poll(context).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        drop(gate);
+        assert_eq!(first.await.unwrap_err().kind, DiskErrorKind::NoSpace);
+        assert_eq!(second.await.unwrap_err().kind, DiskErrorKind::Poisoned);
+    });
+}
+
+#[test]
+fn an_append_dropped_while_it_waits_its_turn_poisons_too() {
+    runtime_with_one_io_thread().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let file = RealWorld::new().disk().create(&folder.path().join("file")).await.unwrap();
+        let gate = keep_io_thread_busy();
+        let mut first = pin!(file.append(vec![Bytes::from(vec![b'1'; 1_048_576])]));
+        poll_fn(|context| {
+            assert!(first.as_mut().poll(context).is_pending());
+            assert!(pin!(file.append(vec![Bytes::from_static(b"2")])).poll(context).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        drop(gate);
+        assert_eq!(first.await.unwrap(), 0, "the append before it still reports what it did");
+        assert_eq!(file.append(vec![]).await.unwrap_err().kind, DiskErrorKind::Poisoned);
+        assert_eq!(file.len().await.unwrap(), 1_048_576);
+    });
+}
+
+#[test]
+fn appends_truncations_and_syncs_dropped_while_pending_poison() {
+    runtime_with_one_io_thread().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = RealWorld::new().disk().clone();
+        for name in ["append", "truncate", "sync"] {
+            let file = disk.create(&folder.path().join(name)).await.unwrap();
+            let gate = keep_io_thread_busy();
+            poll_fn(|context| {
+                let pending = match name {
+                    "append" => pin!(file.append(vec![Bytes::from(vec![b'1'; 1_048_576])])).poll(context).is_pending(),
+                    "truncate" => pin!(file.truncate(0)).poll(context).is_pending(),
+                    _ => pin!(file.sync()).poll(context).is_pending(),
+                };
+                assert!(pending, "{name} waits for the I/O thread");
+                Poll::Ready(())
+            })
+            .await;
+            drop(gate);
+            assert_eq!(file.append(vec![]).await.unwrap_err().kind, DiskErrorKind::Poisoned, "after a dropped {name}");
+        }
+    });
 }
 
 #[tokio::test]
