@@ -31,7 +31,7 @@ use super::handshake::Greeting;
 use super::inbox::{Inbox, InboxSender, inbox};
 use super::link::{Link, LinkStatistics, dial};
 use super::listener::{ClientRoute, accept};
-use super::queue::{QueueLimits, locked};
+use super::queue::{QueueLimits, QueueStatistics, locked};
 use crate::world::{ClientId, MAX_FRAME_BYTES, Network, NodeId, Peer};
 
 /// How a [`TcpNetwork`] behaves. [`TcpSettings::new`] has the defaults.
@@ -91,6 +91,8 @@ pub struct NetworkStatistics {
     pub inbound_connections: usize,
     /// Clients that replies can reach, now.
     pub clients_connected: usize,
+    /// The queues to these clients, summed.
+    pub client_queues: QueueStatistics,
     /// Ended and refused connections and failed attempts, by [`Ending::kind`].
     pub endings: BTreeMap<&'static str, u64>,
     /// Frames lost because nobody had the address, because they were too long, or because our own inbox was full.
@@ -225,10 +227,12 @@ impl TcpNetwork {
     pub fn statistics(&self) -> NetworkStatistics {
         let shared = &self.end.shared;
         let links = locked(&shared.links).iter().map(|(node, link)| (*node, link.statistics())).collect();
+        let client_queues: Vec<_> = locked(&shared.clients).values().map(|route| route.queue.statistics()).collect();
         NetworkStatistics {
             links,
             inbound_connections: shared.inbound.load(Ordering::Relaxed),
-            clients_connected: locked(&shared.clients).len(),
+            clients_connected: client_queues.len(),
+            client_queues: client_queues.into_iter().sum(),
             endings: locked(&shared.endings).clone(),
             frames_unsent: shared.frames_unsent.load(Ordering::Relaxed),
         }

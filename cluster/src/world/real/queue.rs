@@ -12,6 +12,7 @@
 //! A frame leaves the queue once: what was taken for a connection that then broke is lost, never sent twice.
 
 use std::collections::VecDeque;
+use std::iter::Sum;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -59,6 +60,18 @@ pub struct QueueStatistics {
     pub frames_dropped: u64,
     /// Frames lost because they became too old without a connection, since the start.
     pub frames_stale: u64,
+}
+
+impl Sum for QueueStatistics {
+    fn sum<I: Iterator<Item = Self>>(queues: I) -> Self {
+        queues.fold(Self::default(), |sum, queue| Self {
+            frames_queued: sum.frames_queued + queue.frames_queued,
+            bytes_queued: sum.bytes_queued + queue.bytes_queued,
+            frames_sent: sum.frames_sent + queue.frames_sent,
+            frames_dropped: sum.frames_dropped + queue.frames_dropped,
+            frames_stale: sum.frames_stale + queue.frames_stale,
+        })
+    }
 }
 
 /// The lock's content, also after a panic elsewhere: every change below is complete before anything can panic.

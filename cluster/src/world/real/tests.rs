@@ -40,9 +40,9 @@ fn at(node: NodeId, network: &TcpNetwork) -> BTreeMap<NodeId, String> {
     BTreeMap::from([(node, network.listening().unwrap().to_string())])
 }
 
-/// A node whose one peer has an address at which nobody needs to be.
+/// A node whose one peer, beside itself, has an address at which nobody needs to be.
 async fn lone_node(settings: TcpSettings) -> TcpNetwork {
-    let peers = BTreeMap::from([(SECOND, "127.0.0.1:9".to_string())]);
+    let peers = BTreeMap::from([FIRST, SECOND].map(|node| (node, "127.0.0.1:9".to_string())));
     TcpNetwork::listen(FIRST, any_port(), peers, settings).await.unwrap()
 }
 
@@ -221,6 +221,8 @@ async fn a_client_that_does_not_read_costs_a_bounded_queue() {
         node.send(Peer::Client(CLIENT), frame.clone());
         tokio::task::yield_now().await;
     }
+    let queues = node.statistics().client_queues;
+    assert!(queues.frames_dropped > 0 && queues.bytes_queued <= 1_048_576, "{queues:?}");
     must_serve(&node).await;
     drop(deaf);
 }
