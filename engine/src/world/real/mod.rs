@@ -8,7 +8,7 @@
 //! ```
 //!
 //! These are the only files of the engine that may name `std::{time, fs, thread}` or tokio's runtime. The production node
-//! is wired here (`cluster/src/bin/stormglass`); everything else is generic over [`World`](super::World), so the same
+//! is wired here (`cluster/src/bin/stormglass`); everything else is generic over [`World`], so the same
 //! code runs in the simulated world. Nothing here decides anything: it passes calls on, and keeps the promises that the
 //! operating system does not keep by itself (poisoning, serialised appends, whole reads).
 
