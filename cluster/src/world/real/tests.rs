@@ -88,15 +88,20 @@ async fn send_until_received(from: &TcpNetwork, to: &TcpNetwork, frame: &'static
     panic!("nothing arrived in 20 s: {:?}", from.statistics());
 }
 
-/// Waits until this kind of ending was counted.
-async fn must_count(network: &TcpNetwork, kind: &str) {
-    let counted = async {
-        while !network.statistics().endings.contains_key(kind) {
+/// Waits until the network's statistics are like this.
+async fn must_become(network: &TcpNetwork, what: &str, reached: impl Fn(&NetworkStatistics) -> bool) {
+    let becoming = async {
+        while !reached(&network.statistics()) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    let found = timeout(Duration::from_secs(20), counted).await;
-    assert!(found.is_ok(), "{kind} is counted: {:?}", network.statistics().endings);
+    let became = timeout(Duration::from_secs(20), becoming).await;
+    assert!(became.is_ok(), "{what}: {:?}", network.statistics());
+}
+
+/// Waits until this kind of ending was counted.
+async fn must_count(network: &TcpNetwork, kind: &str) {
+    must_become(network, kind, |statistics| statistics.endings.contains_key(kind)).await;
 }
 
 /// Greets as this peer, by hand, and takes the answer (bytes left unread would make the end a reset).
@@ -170,9 +175,7 @@ async fn a_restarted_peer_is_reached_again() {
     let address = second.listening().unwrap();
     second.close().await;
     drop(second);
-    while first.statistics().links[&SECOND].connected {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    must_become(&first, "it notices", |statistics| !statistics.links[&SECOND].connected).await;
     let second = second_node(address, &first).await;
     assert_eq!(send_until_received(&first, &second, b"after").await, (Peer::Node(FIRST), Bytes::from_static(b"after")));
     assert!(first.statistics().links[&SECOND].connections >= 2);
@@ -186,9 +189,7 @@ async fn frames_too_old_at_a_reconnect_are_dropped() {
     let peers = BTreeMap::from([(SECOND, address.to_string())]);
     let first = TcpNetwork::listen(FIRST, any_port(), peers, impatient).await.unwrap();
     first.send(Peer::Node(SECOND), Bytes::from_static(b"stale"));
-    while first.statistics().links[&SECOND].attempts_failed == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    must_become(&first, "it tries", |statistics| statistics.links[&SECOND].attempts_failed > 0).await;
     let second = second_node(address, &first).await;
     assert_eq!(send_until_received(&first, &second, b"fresh").await.1, b"fresh"[..]);
     assert!(first.statistics().links[&SECOND].queue.frames_stale >= 1);
@@ -212,9 +213,7 @@ async fn a_client_that_does_not_read_costs_a_bounded_queue() {
     small.queue.bytes_max = 1_048_576;
     let node = lone_node(small).await;
     let deaf = greet_as(&node, Peer::Client(CLIENT), CLUSTER, PROTOCOL_VERSION).await;
-    while node.statistics().clients_connected == 0 {
-        tokio::task::yield_now().await;
-    }
+    must_become(&node, "the client is known", |statistics| statistics.clients_connected == 1).await;
     let frame = Bytes::from(vec![0; 262_144]);
     // More than the queue and all that the kernel may buffer; in steps, so that the connection can write.
     for _ in 0..400 {
@@ -300,9 +299,7 @@ async fn another_version_another_cluster_and_unknown_nodes_are_refused() {
     let _stranger = greet_as(&node, Peer::Node(NodeId(9)), CLUSTER, PROTOCOL_VERSION).await;
     must_count(&node, "unknown_node").await;
     let _ourselves = greet_as(&node, Peer::Node(FIRST), CLUSTER, PROTOCOL_VERSION).await;
-    while node.statistics().endings["unknown_node"] < 2 {
-        tokio::task::yield_now().await;
-    }
+    must_become(&node, "its own name is refused too", |statistics| statistics.endings["unknown_node"] == 2).await;
     must_serve(&node).await;
 }
 
