@@ -8,4 +8,5 @@ compile_error!(
      override that file: unset RUSTFLAGS, or add `--cfg madsim` to it"
 );
 
+pub mod check;
 pub mod history;
