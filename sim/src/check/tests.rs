@@ -89,44 +89,54 @@ impl Draft {
     }
 }
 
-/// A small history on one key in which nearly everything overlaps and reads return anything. With `unique`, no value is
-/// written twice.
-pub(super) fn scribble(rng: &mut Rng, unique: bool) -> History {
-    let mut draft = Draft::default();
-    let mut values: Vec<String> = Vec::new();
-    let length = rng.within(2..8);
-    let mut writes = Vec::new();
-    for operation in 0..length {
-        let start = rng.below(14);
-        let time = start..start + rng.within(0..6);
-        match rng.below(10) {
-            0..4 => {
-                let value = if unique { format!("v{operation}") } else { format!("v{}", rng.below(2)) };
-                values.push(value.clone());
-                writes.push((operation as u32, value, time));
+/// What to scribble.
+#[derive(Debug, Clone)]
+pub(super) struct Scribble {
+    pub(super) operations: Range<u64>,
+    /// Values to write; `None` for one of its own to every write.
+    pub(super) values: Option<u64>,
+    /// Operations in a hundred whose outcome is unknown.
+    pub(super) unknowns_percent: u64,
+}
+
+impl Scribble {
+    pub(super) const UNIQUE: Self = Self { operations: 2..8, values: None, unknowns_percent: 20 };
+
+    /// A small history on one key in which nearly everything overlaps and reads return anything.
+    pub(super) fn draw(&self, rng: &mut Rng) -> History {
+        let mut draft = Draft::default();
+        let length = rng.within(self.operations.clone());
+        let kinds: Vec<u64> = (0..length).map(|_| rng.below(10)).collect();
+        for (position, kind) in (0..length).zip(&kinds) {
+            let start = rng.below(14);
+            let time = start..start + rng.below(6);
+            let session = position as u32;
+            match kind {
+                0..4 => {
+                    let value = self.values.map_or(position, |values| rng.below(values));
+                    draft.write(session, "k", &format!("v{value}"), time);
+                }
+                4..6 => {
+                    draft.delete(session, "k", time);
+                }
+                _ => {
+                    // Any value that may be written, one that may not, or none.
+                    let seen = format!("v{}", rng.below(self.values.unwrap_or(length)));
+                    draft.read(session, "k", rng.chance(3, 4).then_some(seen.as_str()), time);
+                }
             }
-            4..6 => {
-                draft.delete(operation as u32, "k", time);
+            match rng.below(100) {
+                die if die < self.unknowns_percent => {
+                    draft.ended(UNKNOWN);
+                }
+                95.. => {
+                    draft.ended(FAIL);
+                }
+                _ => {}
             }
-            _ => writes.push((operation as u32, String::new(), time)),
         }
-        if rng.chance(1, 4) && draft.operations.last().is_some_and(|last| last.session == operation as u32) {
-            draft.ended(if rng.chance(1, 4) { FAIL } else { UNKNOWN });
-        }
+        draft.finish()
     }
-    for (session, value, time) in writes {
-        if value.is_empty() {
-            // One read in sixteen returns what nobody wrote.
-            let seen = if rng.chance(1, 16) { Some("phantom") } else { rng.pick(&values).map(String::as_str) };
-            draft.read(session, "k", seen.filter(|_| rng.chance(3, 4)), time);
-        } else {
-            draft.write(session, "k", &value, time);
-        }
-        if rng.chance(1, 5) {
-            draft.ended(if rng.chance(1, 3) { FAIL } else { UNKNOWN });
-        }
-    }
-    draft.finish()
 }
 
 /// Every anomaly that any check of histories finds.
@@ -331,13 +341,24 @@ fn two_sessions_that_disagree_are_each_monotonic() {
 #[test]
 fn going_back_behind_a_delete_that_was_seen_is_not_monotonic() {
     let mut draft = Draft::default();
-    draft.write(1, "k", "v1", 0..10);
+    draft.delete(2, "k", 0..1);
+    draft.write(1, "k", "v1", 5..10);
     draft.read(3, "k", Some("v1"), 12..15);
     draft.delete(2, "k", 20..100);
     draft.read(3, "k", None, 30..40);
     draft.read(3, "k", Some("v1"), 50..60);
     let anomalies = judge(&draft.finish(), &FinalValues::new());
     assert_eq!(kinds(&anomalies), [AnomalyKind::NotLinearizable, AnomalyKind::NonMonotonicRead]);
+}
+
+#[test]
+fn an_absent_key_that_may_be_as_in_the_beginning_is_newer_than_nothing() {
+    let mut draft = Draft::default();
+    draft.write(1, "k", "v1", 0..2);
+    draft.read(3, "k", None, 0..5);
+    draft.delete(2, "k", 4..100);
+    draft.read(3, "k", Some("v1"), 6..8);
+    assert_eq!(judge(&draft.finish(), &FinalValues::new()), []);
 }
 
 #[test]
@@ -413,7 +434,7 @@ fn stale_and_phantom_reads_are_those_of_the_definition() {
     let mut rng = Rng::from_seed(11);
     let mut found = [0; 2];
     for _ in 0..5_000 {
-        let history = scribble(&mut rng, true);
+        let history = Scribble::UNIQUE.draw(&mut rng);
         let (mut stale, mut phantom) = (Vec::new(), Vec::new());
         for read in &history.operations {
             let Outcome::Ok { value } = &read.outcome else { continue };
@@ -451,7 +472,7 @@ fn lost_writes_are_those_of_the_definition() {
     let mut rng = Rng::from_seed(12);
     let mut found = 0;
     for _ in 0..5_000 {
-        let history = scribble(&mut rng, true);
+        let history = Scribble::UNIQUE.draw(&mut rng);
         let written: Vec<Option<String>> =
             history.operations.iter().map(|operation| operation.written.clone()).collect();
         let value = rng.pick(&written).cloned().flatten();
