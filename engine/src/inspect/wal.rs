@@ -9,8 +9,8 @@
 //!   CORRUPT at offset 60, 79 bytes: bad checksum: stored 0x9f3c11d2, computed 0x51a0b7e4
 //! ```
 //!
-//! It sees what recovery sees: both read through `wal::walk`. After damage it goes on with the next segment, without holding
-//! that one against what is missing.
+//! It sees what recovery sees: both read through `wal::walk`. Behind damage it goes on with the next whole record,
+//! without holding that one against what is missing.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,9 +18,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::format::Sequence;
 use crate::format::record::Body;
-use crate::wal::{ADVICE, Chain, Ending, Reader, Record, segment_name, segment_number, walk};
+use crate::format::{Fault, Sequence};
+use crate::wal::{ADVICE, Chain, Damage, Ending, Reader, Record, segment_name, segment_number, walk};
 use crate::world::{Disk, DiskErrorKind, File};
 
 const TORN_ADVICE: &str = "nothing to do: opening keeps these bytes aside and cuts them off (in a directory in use it may be a write in \
@@ -174,37 +174,46 @@ impl<'a, S: FnMut(WalLine) + Send> Dump<'a, S> {
     }
 
     async fn segment<F: File>(&mut self, mut reader: Reader<F>, file: &Path, has_successor: bool) -> Result<(), Error> {
-        let Self { sink, chain, summary } = self;
         let length_bytes = reader.file_bytes();
-        summary.segments += 1;
-        summary.bytes += length_bytes;
-        sink(WalLine::Segment { file: file.to_path_buf(), length_bytes });
-        let mut show = |record: Record| show_record(record, summary, *sink);
-        let (what, damage, verdict, advice) = match walk(&mut reader, has_successor, chain, &mut show).await? {
-            Ending::Whole { sealed } => {
-                summary.closed_cleanly = sealed;
-                return Ok(());
+        self.summary.segments += 1;
+        self.summary.bytes += length_bytes;
+        (self.sink)(WalLine::Segment { file: file.to_path_buf(), length_bytes });
+        loop {
+            let Self { sink, chain, summary } = self;
+            let mut show = |record: Record| show_record(record, summary, *sink);
+            match walk(&mut reader, has_successor, chain, &mut show).await? {
+                Ending::Whole { sealed } => {
+                    summary.closed_cleanly = sealed;
+                    return Ok(());
+                }
+                Ending::Torn { offset, length, fault, .. } => {
+                    summary.torn_tail = true;
+                    summary.closed_cleanly = false;
+                    self.damage(file.to_path_buf(), (offset, length), &fault, Verdict::TornTail);
+                    return Ok(());
+                }
+                Ending::Corrupt(Damage { number, offset, length, fault }) => {
+                    summary.corruptions += 1;
+                    summary.closed_cleanly = false;
+                    *chain = Chain::UNKNOWN;
+                    // The damage may be the predecessor's: this segment then goes on where it was.
+                    let is_here = number == reader.number();
+                    let damaged = if is_here { file.to_path_buf() } else { file.with_file_name(segment_name(number)) };
+                    self.damage(damaged, (offset, length), &fault, Verdict::Corrupt);
+                    if !reader.skip_to(if is_here { offset + length } else { 0 }) {
+                        return Ok(());
+                    }
+                }
             }
-            Ending::Torn { offset, length, fault, .. } => {
-                summary.torn_tail = true;
-                (fault, (file.to_path_buf(), offset, length), Verdict::TornTail, TORN_ADVICE)
-            }
-            Ending::Corrupt(damage) => {
-                summary.corruptions += 1;
-                *chain = Chain::UNKNOWN;
-                // The damage may be the predecessor's.
-                let damaged = if damage.number == reader.number() {
-                    file.to_path_buf()
-                } else {
-                    file.with_file_name(segment_name(damage.number))
-                };
-                (damage.fault, (damaged, damage.offset, damage.length), Verdict::Corrupt, ADVICE)
-            }
+        }
+    }
+
+    fn damage(&mut self, file: PathBuf, (offset, length_bytes): (u64, u64), fault: &Fault, verdict: Verdict) {
+        let advice = match verdict {
+            Verdict::TornTail => TORN_ADVICE,
+            Verdict::Corrupt => ADVICE,
         };
-        summary.closed_cleanly = false;
-        let (file, offset, length_bytes) = damage;
-        sink(WalLine::Damage { file, offset, length_bytes, what: what.to_string(), verdict, advice });
-        Ok(())
+        (self.sink)(WalLine::Damage { file, offset, length_bytes, what: fault.to_string(), verdict, advice });
     }
 }
 

@@ -14,6 +14,7 @@
 //! write later bytes first, and a log is recovered as a prefix, without holes.
 
 use crate::format::Fault;
+use crate::format::segment::BEGINNING_BYTES;
 
 /// What was found at and behind the first place that is not a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub(crate) struct Evidence {
     pub(crate) proven_by_record: bool,
     /// The first valid record behind `offset`.
     pub(crate) next_record: Option<u64>,
-    /// Whether all bytes from `offset` on are zero.
+    /// Whether all bytes from `offset` on are zero; all of the file's, if it never began.
     pub(crate) zeros: bool,
 }
 
@@ -44,7 +45,7 @@ pub(crate) enum Ending {
     },
     /// In bytes that nothing proves to have been synced.
     Torn {
-        /// Where the valid part ends.
+        /// Where the valid part ends; 0 when the segment never began.
         offset: u64,
         /// Bytes behind it.
         length: u64,
@@ -82,6 +83,8 @@ pub(crate) fn judge(number: u32, evidence: Evidence) -> Ending {
         let end = next_record.unwrap_or(file_bytes);
         return Ending::Corrupt(Damage { number, offset, length: end - offset, fault });
     }
+    // A segment that never began has no part worth keeping.
+    let offset = if offset < BEGINNING_BYTES { 0 } else { offset };
     Ending::Torn { offset, length: file_bytes - offset, zeros, fault }
 }
 
@@ -107,6 +110,12 @@ mod tests {
         assert_eq!(judge(1, evidence()), torn);
         // A whole record behind it is no proof: the disk may have written it first.
         assert_eq!(judge(1, Evidence { next_record: Some(140), ..evidence() }), torn);
+    }
+
+    #[test]
+    fn a_segment_that_tore_before_it_had_begun_is_torn_from_its_first_byte() {
+        let ending = judge(1, Evidence { offset: 16, file_bytes: 59, ..evidence() });
+        assert_eq!(ending, Ending::Torn { offset: 0, length: 59, zeros: false, fault: evidence().fault });
     }
 
     #[test]

@@ -25,7 +25,7 @@ mod recovery;
 mod walk;
 mod writer;
 
-pub(crate) use judge::{ADVICE, Ending};
+pub(crate) use judge::{ADVICE, Damage, Ending};
 pub(crate) use names::{segment_name, segment_number};
 pub(crate) use reader::{Reader, Record};
 pub use recovery::{Recovery, TornTail};

@@ -18,7 +18,7 @@ use super::names::segment_name;
 use crate::error::Error;
 use crate::format::Fault;
 use crate::format::record::{Body, HEADER_BYTES, Header, Place};
-use crate::format::segment::{self, FORMAT_VERSION, PREAMBLE_BYTES};
+use crate::format::segment::{self, BEGINNING_BYTES, FORMAT_VERSION, PREAMBLE_BYTES};
 use crate::world::{Access, Disk, DiskError, DiskErrorKind, File};
 
 const WINDOW_BYTES: usize = 256 * 1024;
@@ -80,6 +80,17 @@ impl<F: File> Reader<F> {
         self.file_bytes
     }
 
+    /// Whether nothing was read yet.
+    pub(crate) fn is_at_the_beginning(&self) -> bool {
+        self.position == 0
+    }
+
+    /// Goes on behind a damaged range; false when nothing is left there.
+    pub(crate) fn skip_to(&mut self, offset: u64) -> bool {
+        self.position = self.position.max(offset);
+        self.position < self.file_bytes
+    }
+
     /// Reads what is at the position.
     pub(crate) async fn step(&mut self) -> Result<Step, Error> {
         if self.position == 0 {
@@ -114,7 +125,8 @@ impl<F: File> Reader<F> {
     /// Gathers what the file itself says about the unreadable bytes at the position.
     pub(crate) async fn evidence(&mut self, fault: Fault, has_successor: bool) -> Result<Evidence, Error> {
         let offset = self.position;
-        let zeros = self.is_zero_from(offset).await?;
+        // A segment that never began is judged as a whole.
+        let zeros = self.is_zero_from(if offset < BEGINNING_BYTES { 0 } else { offset }).await?;
         let mut evidence = Evidence {
             offset,
             file_bytes: self.file_bytes,

@@ -25,7 +25,7 @@ use super::walk::{Chain, walk};
 use crate::error::Error;
 use crate::format::operation::Operation;
 use crate::format::record::Body;
-use crate::format::segment::{BEGINNING_BYTES, Start};
+use crate::format::segment::Start;
 use crate::format::{Fault, Sequence};
 use crate::world::{Access, Directory, Disk, DiskError, DiskErrorKind, File};
 
@@ -52,7 +52,7 @@ pub struct Recovery {
 pub struct TornTail {
     /// The segment.
     pub file: PathBuf,
-    /// Where its readable part ends, in bytes; it was cut here.
+    /// Where its readable part ends, in bytes; it was cut here. 0: the segment held nothing and was set aside whole.
     pub offset: u64,
     /// Bytes that were cut off.
     pub length: u64,
@@ -113,7 +113,7 @@ pub(crate) async fn read_log<D: Disk>(
         };
         last = Some((*number, ending));
     }
-    let never_began = matches!(last, Some((_, Ending::Torn { offset, .. })) if offset < BEGINNING_BYTES);
+    let never_began = matches!(last, Some((_, Ending::Torn { offset: 0, .. })));
     let start = match last {
         Some((previous_number, Ending::Torn { offset, .. })) if !never_began => {
             Start { previous_number, previous_bytes: offset }
@@ -149,7 +149,7 @@ pub(crate) async fn repair<D: Disk>(disk: &D, directory: &Path, log: &Log) -> Re
         Some((number, Ending::Torn { offset, length, zeros, fault })) => {
             let file = directory.join(segment_name(*number));
             let tail = (!zeros).then(|| directory.join(tail_name(*number, *offset)));
-            if *offset < BEGINNING_BYTES {
+            if *offset == 0 {
                 set_aside_whole(disk, &file, tail.as_deref()).await?;
             } else {
                 set_aside_tail(disk, directory, &file, *offset, tail.as_deref()).await?;

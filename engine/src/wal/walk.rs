@@ -83,7 +83,7 @@ impl Chain {
     }
 }
 
-/// Reads a segment to its end, hands every record that fits the chain to `visit`, and says how it ends. After
+/// Reads a segment from the reader's position to its end, hands every record that fits the chain to `visit`, and says how it ends. After
 /// [`Ending::Whole`] the chain calls for the next segment; otherwise it stands where the valid part ends.
 pub(crate) async fn walk<F: File>(
     reader: &mut Reader<F>,
@@ -91,7 +91,7 @@ pub(crate) async fn walk<F: File>(
     chain: &mut Chain,
     visit: &mut (impl FnMut(Record) + Send),
 ) -> Result<Ending, Error> {
-    let (mut is_first, mut sealed) = (true, false);
+    let (mut is_first, mut sealed) = (reader.is_at_the_beginning(), false);
     loop {
         match reader.step().await? {
             Step::Record(record) => {

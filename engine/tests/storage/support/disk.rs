@@ -19,15 +19,15 @@ use engine::world::{Access, Directory, DirectoryEntry, Disk, DiskError, DiskErro
 
 /// One call, as it was noted down: the operation, on what, and the file's length afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    pub operation: &'static str,
-    pub path: PathBuf,
-    pub length: u64,
+pub(crate) struct Call {
+    pub(crate) operation: &'static str,
+    pub(crate) path: PathBuf,
+    pub(crate) length: u64,
 }
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// Call number `.0` fails, whatever it is.
     FailCall(u64),
     /// The power goes at call number `.0`.
@@ -38,7 +38,7 @@ pub enum Trouble {
 
 /// What a power loss leaves of what was not synced.
 #[derive(Debug, Clone, Copy)]
-pub enum Keep {
+pub(crate) enum Keep {
     Nothing,
     Everything,
     /// An arbitrary part, drawn from this seed.
@@ -71,39 +71,39 @@ struct State {
 }
 
 #[derive(Debug, Clone)]
-pub struct MemoryDisk {
+pub(crate) struct MemoryDisk {
     state: Arc<Mutex<State>>,
 }
 
 impl MemoryDisk {
     /// A disk with one empty folder, `/data`.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folders = BTreeSet::from([PathBuf::from("/"), PathBuf::from("/data")]);
         Self { state: Arc::new(Mutex::new(State { folders, ..State::default() })) }
     }
 
     /// What will go wrong from now on. Calls are numbered from the disk's beginning.
-    pub fn arrange(&self, trouble: Trouble) {
+    pub(crate) fn arrange(&self, trouble: Trouble) {
         self.lock_state().trouble = Some(trouble);
     }
 
     /// Everything works again, for new handles.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.lock_state().trouble = None;
     }
 
     /// All calls so far.
-    pub fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         self.lock_state().calls.clone()
     }
 
     /// How many calls of an operation there were so far.
-    pub fn count(&self, operation: &str) -> usize {
+    pub(crate) fn count(&self, operation: &str) -> usize {
         self.lock_state().calls.iter().filter(|call| call.operation == operation).count()
     }
 
     /// The disk that is found after the power went now.
-    pub fn after_power_loss(&self, keep: Keep) -> Self {
+    pub(crate) fn after_power_loss(&self, keep: Keep) -> Self {
         let state = self.lock_state();
         let mut rng = Rng::from_seed(if let Keep::Part(seed) = keep { seed } else { 0 });
         let mut names = state.durable_names.clone();
@@ -130,24 +130,24 @@ impl MemoryDisk {
     }
 
     /// The disk as another process finds it after this one was killed: nothing is lost but its locks.
-    pub fn after_kill(&self) -> Self {
+    pub(crate) fn after_kill(&self) -> Self {
         self.after_power_loss(Keep::Everything)
     }
 
     /// A file's bytes, as readers see them.
-    pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
+    pub(crate) fn content(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.lock_state();
         state.names.get(path).map(|file| state.files[*file].data.clone())
     }
 
     /// How much of a file is durable.
-    pub fn durable_bytes(&self, path: &Path) -> usize {
+    pub(crate) fn durable_bytes(&self, path: &Path) -> usize {
         let state = self.lock_state();
         state.durable_names.get(path).map_or(0, |file| state.files[*file].durable.len())
     }
 
     /// Puts a file there, durable, whatever was there before.
-    pub fn plant(&self, path: &Path, content: &[u8]) {
+    pub(crate) fn plant(&self, path: &Path, content: &[u8]) {
         let mut state = self.lock_state();
         state.files.push(FileState { data: content.to_vec(), durable: content.to_vec() });
         let file = state.files.len() - 1;
@@ -161,20 +161,20 @@ impl MemoryDisk {
     }
 
     /// Takes a file away, durably.
-    pub fn unplant(&self, path: &Path) {
+    pub(crate) fn unplant(&self, path: &Path) {
         let mut state = self.lock_state();
         state.names.remove(path);
         state.durable_names.remove(path);
     }
 
     /// All names, and what is in them.
-    pub fn everything(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub(crate) fn everything(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let state = self.lock_state();
         state.names.iter().map(|(name, file)| (name.clone(), state.files[*file].data.clone())).collect()
     }
 
     fn lock_state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock().expect("no test panicked with it")
     }
 
     fn call(&self, operation: &'static str, path: &Path) -> Result<MutexGuard<'_, State>, DiskError> {
@@ -221,7 +221,7 @@ fn part_of(file: &FileState, rng: &mut Rng) -> Vec<u8> {
     kept
 }
 
-pub struct MemoryFile {
+pub(crate) struct MemoryFile {
     disk: MemoryDisk,
     path: PathBuf,
     file: usize,
@@ -304,7 +304,7 @@ impl File for MemoryFile {
     }
 }
 
-pub struct MemoryLock {
+pub(crate) struct MemoryLock {
     disk: MemoryDisk,
     path: PathBuf,
 }
@@ -410,7 +410,7 @@ impl Disk for MemoryDisk {
     }
 
     async fn space(&self, path: &Path) -> Result<Space, DiskError> {
-        self.call("space", path)?;
+        drop(self.call("space", path)?);
         Ok(Space { total_bytes: u64::MAX, available_bytes: u64::MAX })
     }
 

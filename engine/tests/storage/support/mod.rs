@@ -9,44 +9,44 @@
 //!
 //! It is no simulator: one node, no schedule but the runtime's, faults where a test puts them.
 
-pub mod disk;
+pub(crate) mod disk;
 
 use std::future::{Future, poll_fn};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use engine::world::{Clock, Instant, Rng, TaskEnd, TaskHandle, Tasks, WallTime, World};
-use engine::{Db, Error, Options, Recovery};
+use engine::{Db, Durability, Error, Options, Recovery, Sequence};
 
-pub use disk::{Call, Keep, MemoryDisk, Trouble};
+pub(crate) use disk::{Keep, MemoryDisk, Trouble};
 
 /// The directory of every test's engine.
-pub const DIRECTORY: &str = "/data/node";
+pub(crate) const DIRECTORY: &str = "/data/node";
 
 /// Runs a test on one thread, with nothing of the real world in it.
-pub fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(test)
 }
 
 #[derive(Debug, Clone)]
-pub struct MemoryWorld {
-    pub disk: MemoryDisk,
-    pub clock: MemoryClock,
+pub(crate) struct MemoryWorld {
+    pub(crate) disk: MemoryDisk,
+    pub(crate) clock: MemoryClock,
     tasks: MemoryTasks,
 }
 
 impl MemoryWorld {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::on(MemoryDisk::new())
     }
 
-    pub fn on(disk: MemoryDisk) -> Self {
+    pub(crate) fn on(disk: MemoryDisk) -> Self {
         Self { disk, clock: MemoryClock::default(), tasks: MemoryTasks }
     }
 
-    pub async fn open(&self, options: Options) -> Result<(Db<Self>, Recovery), Error> {
+    pub(crate) async fn open(&self, options: Options) -> Result<(Db<Self>, Recovery), Error> {
         Db::open(self.clone(), Path::new(DIRECTORY), options).await
     }
 }
@@ -74,14 +74,14 @@ impl World for MemoryWorld {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct MemoryClock {
+pub(crate) struct MemoryClock {
     state: Arc<Mutex<(Instant, Vec<Waker>)>>,
 }
 
 impl MemoryClock {
     /// Moves time, and wakes whoever slept.
-    pub fn advance(&self, by: Duration) {
-        let mut state = self.state.lock().unwrap();
+    pub(crate) fn advance(&self, by: Duration) {
+        let mut state = self.state.lock().expect("no test panicked with it");
         state.0 = state.0 + by;
         state.1.drain(..).for_each(Waker::wake);
     }
@@ -89,7 +89,7 @@ impl MemoryClock {
 
 impl Clock for MemoryClock {
     fn now(&self) -> Instant {
-        self.state.lock().unwrap().0
+        self.state.lock().expect("no test panicked with it").0
     }
 
     fn wall(&self) -> WallTime {
@@ -98,7 +98,7 @@ impl Clock for MemoryClock {
 
     async fn sleep_until(&self, deadline: Instant) {
         poll_fn(|context| {
-            let mut state = self.state.lock().unwrap();
+            let mut state = self.state.lock().expect("no test panicked with it");
             if state.0 >= deadline {
                 return Poll::Ready(());
             }
@@ -110,10 +110,10 @@ impl Clock for MemoryClock {
 }
 
 #[derive(Debug, Clone)]
-pub struct MemoryTasks;
+pub(crate) struct MemoryTasks;
 
 #[derive(Debug)]
-pub struct MemoryHandle<T>(tokio::task::JoinHandle<T>);
+pub(crate) struct MemoryHandle<T>(tokio::task::JoinHandle<T>);
 
 impl<T: Send + 'static> TaskHandle<T> for MemoryHandle<T> {
     fn cancel(&self) {
@@ -146,8 +146,47 @@ impl Tasks for MemoryTasks {
 }
 
 /// Lets every task that can go on do so.
-pub async fn settle() {
+pub(crate) async fn settle() {
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
     }
+}
+
+/// The path of segment `number`.
+pub(crate) fn segment(number: u32) -> PathBuf {
+    Path::new(DIRECTORY).join(format!("wal-{number:020}.log"))
+}
+
+/// Options with segments that hold everything a small test writes.
+pub(crate) fn with(durability: Durability) -> Options {
+    Options { durability, ..Options::default() }
+}
+
+/// The value that the tests' write number `index` writes to its key.
+pub(crate) fn value_of(index: u64) -> Vec<u8> {
+    format!("value of write {index}").into_bytes()
+}
+
+/// The key of the tests' write number `index`.
+pub(crate) fn key_of(index: u64) -> Vec<u8> {
+    format!("key {index:03}").into_bytes()
+}
+
+/// Writes numbered `1..=count`, one after the other, each under its own key.
+pub(crate) async fn write_numbered(db: &Db<MemoryWorld>, count: u64) {
+    for index in 1..=count {
+        assert_eq!(db.put(key_of(index), value_of(index)).await.expect("a write"), Sequence(index));
+    }
+}
+
+/// Asserts that exactly writes `1..=n` of the numbered ones are there, with their values; returns `n`.
+pub(crate) async fn numbered_prefix(db: &Db<MemoryWorld>, attempted: u64) -> u64 {
+    let last = db.statistics().sequence.0;
+    assert!(last <= attempted, "sequence {last} was never written");
+    for index in 1..=attempted {
+        let found = db.get(&key_of(index)).await.expect("a read").map(|entry| (entry.value.to_vec(), entry.sequence));
+        let expected = (index <= last).then(|| (value_of(index), Sequence(index)));
+        assert_eq!(found, expected, "write {index} of {last} recovered");
+    }
+    last
 }
