@@ -1,5 +1,6 @@
 //! The seam's fourth side: the network. See `engine::world` for the other three.
 
+pub mod contract;
 pub mod network;
 pub mod real;
 

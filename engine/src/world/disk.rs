@@ -191,6 +191,7 @@ pub trait Disk: Clone + Send + Sync + 'static {
 /// writers.
 ///
 /// At most one handle appends to a file at a time.
+#[expect(clippy::len_without_is_empty, reason = "`len` asks the disk and may fail; emptiness is the caller's question")]
 pub trait File: Send + Sync + 'static {
     /// Reads up to `length` bytes at `offset`; fewer only where the file ends.
     fn read_at(&self, offset: u64, length: usize) -> impl Future<Output = Result<Bytes, DiskError>> + Send;
