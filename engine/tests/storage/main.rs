@@ -7,6 +7,7 @@
 //!   torn        logs cut at every length, bytes flipped one by one, records inside values
 //!   crash       power lost or a call failed at every single disk call, also while recovering
 //!   inspect     the dump, and the bytes of the format written down
+//!   real        the same engine on the real disk
 //! ```
 
 mod commit;
@@ -14,5 +15,6 @@ mod crash;
 mod directory;
 mod inspect;
 mod model;
+mod real;
 mod support;
 mod torn;
