@@ -1,0 +1,13 @@
+//! What a key, a value and a batch may measure.
+//!
+//! The limits are checked where a write enters the engine, before anything is queued, so that no length on the disk can
+//! be larger; the decoder refuses what is.
+
+/// The longest key, in bytes. An empty key is refused as well.
+pub const MAX_KEY_BYTES: usize = 65_535;
+
+/// The longest value, in bytes: 8 MiB.
+pub const MAX_VALUE_BYTES: usize = 8 * 1024 * 1024;
+
+/// The largest atomic batch, in encoded bytes: 16 MiB.
+pub const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
