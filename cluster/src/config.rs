@@ -128,6 +128,12 @@ impl NodeConfig {
         Placement::new(1, &members, self.replication, self.partitions)
     }
 
+    /// What all nodes of a cluster must agree on: members, replication and partitions. Nodes that differ refuse each other.
+    pub fn fingerprint(&self) -> String {
+        let members: Vec<String> = self.nodes.keys().map(ToString::to_string).collect();
+        format!("{} replication {} partitions {}", members.join(" "), self.replication, self.partitions)
+    }
+
     /// How the engine is opened.
     pub fn engine_options(&self) -> Options {
         Options { durability: self.durability, ..Options::default() }

@@ -1,7 +1,7 @@
 //! What a node says of itself when asked: facts by name, so that newer nodes can say more.
 
-use engine::Db;
 use engine::world::World;
+use engine::{Db, Durability};
 
 use crate::config::NodeConfig;
 use crate::metrics::Metrics;
@@ -21,7 +21,14 @@ pub(crate) fn facts<W: World>(config: &NodeConfig, placement: &Placement, db: &D
     say("partitions_owned", placement.owned_by(config.node).count().to_string());
     say("partitions_held", placement.held_by(config.node).count().to_string());
     say("engine_state", engine.poisoned.clone().unwrap_or_else(|| "healthy".to_string()));
-    say("durability", engine.durability.to_string());
+    say(
+        "durability",
+        match config.durability {
+            Durability::Always => "always".to_string(),
+            Durability::Interval(interval) => format!("interval {interval:?}"),
+            Durability::None => "none".to_string(),
+        },
+    );
     say("sequence", engine.sequence.to_string());
     say("memtable_entries", engine.memtable_entries.to_string());
     say("memtable_bytes", engine.memtable_bytes.to_string());

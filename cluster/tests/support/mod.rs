@@ -53,8 +53,7 @@ pub(crate) struct ClusterFiles {
 impl ClusterFiles {
     pub(crate) fn new(folder: &Path, nodes: usize, extra: &str) -> Self {
         let ports = free_ports(nodes);
-        let members: String =
-            (1..).zip(&ports).map(|(node, port)| format!("  n{node}: 127.0.0.1:{port}\n")).collect();
+        let members: String = (1..).zip(&ports).map(|(node, port)| format!("  n{node}: 127.0.0.1:{port}\n")).collect();
         for node in 1..=nodes {
             let text = format!("node: n{node}\ndata: data-n{node}\nnodes:\n{members}partitions: 16\n{extra}");
             std::fs::write(folder.join(format!("n{node}.yaml")), text).unwrap();

@@ -9,9 +9,14 @@ use cluster::coordinator::Level;
 
 /// A Dynamo-style database node, and its operator's tools.
 #[derive(Debug, Parser)]
-#[command(name = "stormglass", version, max_term_width = 100, after_help = "Exit codes: 0 done; 1 a check failed, or the \
+#[command(
+    name = "stormglass",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done; 1 a check failed, or the \
     key has no value; 2 bad input or usage; 3 the environment failed (disk full, port taken, nobody there); 4 unknown \
-    whether it happened: read to find out.")]
+    whether it happened: read to find out."
+)]
 pub(crate) struct Arguments {
     /// Print JSON, one value a line, for programs.
     #[arg(long, global = true)]

@@ -14,9 +14,7 @@ use crate::output::{Failed, print, readable, report_json, report_text};
 
 /// A client connected to the node at `address`.
 pub(crate) async fn connect(address: &str) -> Result<Client<RealClusterWorld>, Failed> {
-    let (world, node) = RealClusterWorld::dial(address)
-        .await
-        .map_err(|error| Failed::environment(format!("no node answers at {address}: {error}")))?;
+    let (world, node) = crate::wiring::dial(address).await?;
     Ok(Client::new(world, node))
 }
 

@@ -12,6 +12,7 @@ mod inspect;
 mod output;
 mod ring;
 mod serve;
+mod wiring;
 
 use std::process::ExitCode;
 

@@ -56,12 +56,16 @@ impl From<Failure> for Failed {
 impl From<engine::Error> for Failed {
     fn from(error: engine::Error) -> Self {
         use engine::Error;
+        use engine::world::DiskErrorKind;
         let code = match &error {
+            Error::Disk(disk) if matches!(disk.kind, DiskErrorKind::NotFound | DiskErrorKind::NotADirectory) => 2,
             Error::NotOurs { .. }
             | Error::EmptyKey
             | Error::KeyTooLong { .. }
             | Error::ValueTooLong { .. }
-            | Error::NotFound { .. } => 2,
+            | Error::BatchTooLarge { .. }
+            | Error::Missing { .. }
+            | Error::NewerFormat { .. } => 2,
             _ if error.outcome() == engine::Outcome::Unknown => 4,
             _ => 3,
         };
@@ -94,7 +98,8 @@ pub(crate) fn report_text(report: &ConsistencyReport) -> String {
         report.took_micros as f64 / 1_000.0
     );
     for (node, answer) in &report.answers {
-        let after = answer.after_micros.map_or(String::new(), |micros| format!("after {:.1} ms ", micros as f64 / 1_000.0));
+        let after =
+            answer.after_micros.map_or(String::new(), |micros| format!("after {:.1} ms ", micros as f64 / 1_000.0));
         let repaired = if answer.repaired { ", repaired" } else { "" };
         text.push_str(&format!("  {node}  {after}{}{repaired}\n", said_text(&answer.said)));
     }

@@ -6,9 +6,14 @@ use clap::{Args, Parser, Subcommand};
 
 /// The laboratory: the real database in a sealed world, where a seed decides what goes wrong.
 #[derive(Debug, Parser)]
-#[command(name = "storm", version, max_term_width = 100, after_help = "Exit codes: 0 everything held; 1 an expectation \
+#[command(
+    name = "storm",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 everything held; 1 an expectation \
     failed, or too little happened to prove anything; 2 bad input or usage; 3 the environment failed; 4 undecided within the \
-    given bound.\n\nStart with:\n  storm list\n  storm run scenarios/standard.yaml --seed 42")]
+    given bound.\n\nStart with:\n  storm list\n  storm run scenarios/standard.yaml --seed 42"
+)]
 pub(crate) struct Arguments {
     /// Print JSON for programs.
     #[arg(long, global = true)]
@@ -28,8 +33,10 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "The same scenario and seed give the same trace hash, on every machine, in debug and release. The \
-    verdict is `holds`, `fails`, `vacuous` (too little happened to prove anything) or `undecided`.")]
+#[command(
+    after_help = "The same scenario and seed give the same trace hash, on every machine, in debug and release. The \
+    verdict is `holds`, `fails`, `vacuous` (too little happened to prove anything) or `undecided`."
+)]
 pub(crate) struct Run {
     /// The scenario.
     #[arg(value_name = "SCENARIO.yaml")]
@@ -46,8 +53,10 @@ pub(crate) struct Run {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  storm fuzz scenarios/*.yaml --seeds 1..50\n\nEach failure is replayed with: storm run \
-    SCENARIO.yaml --seed N")]
+#[command(
+    after_help = "Example:\n  storm fuzz scenarios/*.yaml --seeds 1..50\n\nEach failure is replayed with: storm run \
+    SCENARIO.yaml --seed N"
+)]
 pub(crate) struct Fuzz {
     /// The scenarios; without any, all of scenarios/.
     #[arg(value_name = "SCENARIO.yaml")]
@@ -73,5 +82,9 @@ fn parse_seeds(text: &str) -> Result<(u64, u64), String> {
         Some((first, last)) => (parse(first)?, parse(last.trim_start_matches('='))?),
         None => (parse(text)?, parse(text)?),
     };
-    if first > last { Err(format!("`{text}` has no seed: write the smaller one first, as in 1..50")) } else { Ok((first, last)) }
+    if first > last {
+        Err(format!("`{text}` has no seed: write the smaller one first, as in 1..50"))
+    } else {
+        Ok((first, last))
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -48,11 +48,12 @@ impl Ledger {
 /// Reads a ledger back. The last line may be cut short; every other must be whole.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Sent>, Failed> {
     let refuse = |line: usize, what: &str| Failed::usage(format!("{}:{line}: {what}", path.display()));
-    let file = File::open(path).map_err(|error| Failed::usage(format!("{}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Failed::usage(format!("{}: {error}", path.display())))?;
     let mut keys = BTreeMap::new();
-    for (index, line) in BufReader::new(file).lines().enumerate() {
+    for (index, line) in text.split_inclusive('\n').enumerate() {
         let number = index + 1;
-        let line = line.map_err(|error| refuse(number, &error.to_string()))?;
+        // The writer died in the middle of its last line: that acknowledgement was not noted.
+        let Some(line) = line.strip_suffix('\n') else { break };
         let fields: Vec<&str> = line.split('\t').collect();
         let [what, key, value] = fields.as_slice() else {
             return Err(refuse(number, "a ledger's line has three fields: sent or acked, key, value"));

@@ -67,9 +67,7 @@ pub(crate) async fn bench(bench: &Bench, json: bool) -> Result<ExitCode, Failed>
     }
     let mut clients = Vec::new();
     for number in 0..bench.clients {
-        clients.push(RealClusterWorld::dial(&bench.node[number as usize % bench.node.len()]).await.map_err(|error| {
-            Failed::environment(format!("no node answers at {}: {error}", bench.node[number as usize % bench.node.len()]))
-        })?);
+        clients.push(crate::wiring::dial(&bench.node[number as usize % bench.node.len()]).await?);
     }
     let clock = clients[0].0.clock().clone();
     let shared = Arc::new(Shared {
