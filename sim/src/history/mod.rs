@@ -44,15 +44,20 @@ pub enum OperationKind {
 impl OperationKind {
     /// Every kind, in the order of reports.
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Delete];
+
+    /// As scenarios and histories write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Delete => "delete",
+        }
+    }
 }
 
 impl fmt::Display for OperationKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Delete => "delete",
-        })
+        formatter.write_str(self.name())
     }
 }
 
