@@ -1,0 +1,503 @@
+//! One machine's file system: names, and what of them a power loss may take.
+//!
+//! ```text
+//!   folder   now      name ─▶ file        what every call sees
+//!            durable  name ─▶ file        what the medium certainly holds
+//!   changes  [ link x ] [ rename x ▶ y ] [ unlink z ] ...      in call order, not yet synced
+//!                 each is kept or lost at a power loss, independently; a rename is one change: old or new, never neither
+//! ```
+//!
+//! `sync_dir` makes the changes of its folder durable that were made before it was called, in order. A rename from one
+//! folder into another ties the two together: syncing either syncs both, as the one transaction of a journalling file
+//! system would. A file lives while any name, durable or not, or any open handle of a living process holds it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
+
+use bytes::Bytes;
+use engine::world::{DiskErrorKind, Rng};
+
+use super::content::{Content, View};
+use super::settings::{DiskSettings, PowerLoss, Survival};
+
+/// A file or a folder, whatever its names are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Inode(u64);
+
+/// The folder that has no name.
+const ROOT: Inode = Inode(0);
+
+type Names = BTreeMap<String, Inode>;
+
+/// What an inode is.
+#[derive(Debug)]
+pub(super) enum Thing {
+    File(Content),
+    Folder { now: Names, durable: Names },
+}
+
+/// A change of names that was not synced yet.
+#[derive(Debug)]
+struct Change {
+    sequence: u64,
+    kind: ChangeKind,
+}
+
+#[derive(Debug)]
+enum ChangeKind {
+    Link { folder: Inode, name: String, inode: Inode },
+    Unlink { folder: Inode, name: String, inode: Inode },
+    Rename { from_folder: Inode, from_name: String, to_folder: Inode, to_name: String, inode: Inode },
+}
+
+impl ChangeKind {
+    fn folders(&self) -> (Inode, Inode) {
+        match self {
+            Self::Link { folder, .. } | Self::Unlink { folder, .. } => (*folder, *folder),
+            Self::Rename { from_folder, to_folder, .. } => (*from_folder, *to_folder),
+        }
+    }
+
+    fn inode(&self) -> Inode {
+        match self {
+            Self::Link { inode, .. } | Self::Unlink { inode, .. } | Self::Rename { inode, .. } => *inode,
+        }
+    }
+}
+
+/// A sync under way.
+#[derive(Debug)]
+enum PendingSync {
+    File {
+        inode: Inode,
+        view: View,
+    },
+    /// Changes of the folder numbered below `before`.
+    Folder {
+        folder: Inode,
+        before: u64,
+    },
+}
+
+/// A machine's files, names and locks.
+#[derive(Debug)]
+pub(in crate::world) struct FileSystem {
+    pub(in crate::world) settings: DiskSettings,
+    pub(super) rng: Rng,
+    things: BTreeMap<Inode, Thing>,
+    next_number: u64,
+    changes: Vec<Change>,
+    syncs: BTreeMap<u64, PendingSync>,
+    open: BTreeMap<Inode, u64>,
+    locks: BTreeMap<Inode, u64>,
+    used_bytes: u64,
+    pub(super) syncs_to_fail: u32,
+}
+
+impl FileSystem {
+    pub(in crate::world) fn new(settings: DiskSettings, rng: Rng) -> Self {
+        let root = Thing::Folder { now: Names::new(), durable: Names::new() };
+        Self {
+            settings,
+            rng,
+            things: BTreeMap::from([(ROOT, root)]),
+            next_number: 1,
+            changes: Vec::new(),
+            syncs: BTreeMap::new(),
+            open: BTreeMap::new(),
+            locks: BTreeMap::new(),
+            used_bytes: 0,
+            syncs_to_fail: 0,
+        }
+    }
+
+    /// A number never given before: inodes, changes, syncs and locks share the sequence.
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number - 1
+    }
+
+    fn names(&self, folder: Inode) -> Result<&Names, DiskErrorKind> {
+        match &self.things[&folder] {
+            Thing::Folder { now, .. } => Ok(now),
+            Thing::File(_) => Err(DiskErrorKind::NotADirectory),
+        }
+    }
+
+    fn names_mut(&mut self, folder: Inode) -> &mut Names {
+        match self.things.get_mut(&folder) {
+            Some(Thing::Folder { now, .. }) => now,
+            _ => unreachable!("a folder that was found is a folder"),
+        }
+    }
+
+    /// What stands at `path`.
+    pub(super) fn find(&self, path: &Path) -> Result<Inode, DiskErrorKind> {
+        let mut at = ROOT;
+        for component in path.components() {
+            if let Some(name) = name_of(component)? {
+                at = *self.names(at)?.get(name).ok_or(DiskErrorKind::NotFound)?;
+            }
+        }
+        Ok(at)
+    }
+
+    /// The folder that holds the last name of `path`, and that name; `None` for the root.
+    fn find_parent<'a>(&self, path: &'a Path) -> Result<Option<(Inode, &'a str)>, DiskErrorKind> {
+        let Some(last) = path.components().next_back() else { return Ok(None) };
+        let Some(name) = name_of(last)? else { return Ok(None) };
+        let folder = self.find(path.parent().unwrap_or(Path::new("")))?;
+        self.names(folder)?;
+        Ok(Some((folder, name)))
+    }
+
+    pub(super) fn content(&self, inode: Inode) -> Result<&Content, DiskErrorKind> {
+        match self.things.get(&inode) {
+            Some(Thing::File(content)) => Ok(content),
+            Some(Thing::Folder { .. }) => Err(DiskErrorKind::IsADirectory),
+            None => Err(DiskErrorKind::NotFound),
+        }
+    }
+
+    pub(super) fn content_mut(&mut self, inode: Inode) -> Result<&mut Content, DiskErrorKind> {
+        match self.things.get_mut(&inode) {
+            Some(Thing::File(content)) => Ok(content),
+            Some(Thing::Folder { .. }) => Err(DiskErrorKind::IsADirectory),
+            None => Err(DiskErrorKind::NotFound),
+        }
+    }
+
+    fn change(&mut self, kind: ChangeKind) {
+        let sequence = self.number();
+        self.changes.push(Change { sequence, kind });
+    }
+
+    fn add(&mut self, path: &Path, thing: Thing) -> Result<Inode, DiskErrorKind> {
+        let Some((folder, name)) = self.find_parent(path)? else { return Err(DiskErrorKind::AlreadyExists) };
+        if self.names(folder)?.contains_key(name) {
+            return Err(DiskErrorKind::AlreadyExists);
+        }
+        let inode = Inode(self.number());
+        self.things.insert(inode, thing);
+        self.names_mut(folder).insert(name.to_string(), inode);
+        self.change(ChangeKind::Link { folder, name: name.to_string(), inode });
+        Ok(inode)
+    }
+
+    pub(super) fn create(&mut self, path: &Path) -> Result<Inode, DiskErrorKind> {
+        let inode = self.add(path, Thing::File(Content::default()))?;
+        self.hold(inode);
+        Ok(inode)
+    }
+
+    pub(super) fn create_dir(&mut self, path: &Path) -> Result<(), DiskErrorKind> {
+        self.add(path, Thing::Folder { now: Names::new(), durable: Names::new() }).map(|_inode| ())
+    }
+
+    pub(super) fn open(&mut self, path: &Path) -> Result<Inode, DiskErrorKind> {
+        let inode = self.find(path)?;
+        self.content(inode)?;
+        self.hold(inode);
+        Ok(inode)
+    }
+
+    fn hold(&mut self, inode: Inode) {
+        *self.open.entry(inode).or_insert(0) += 1;
+    }
+
+    /// A handle of a living process was closed.
+    pub(super) fn close(&mut self, inode: Inode) {
+        let Some(count) = self.open.get_mut(&inode) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.open.remove(&inode);
+            self.collect_garbage();
+        }
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<(), DiskErrorKind> {
+        let inode = self.find(from)?;
+        self.content(inode)?;
+        let (from_folder, from_name) = self.find_parent(from)?.expect("a file has a name");
+        let Some((to_folder, to_name)) = self.find_parent(to)? else { return Err(DiskErrorKind::IsADirectory) };
+        match self.names(to_folder)?.get(to_name) {
+            // Two names of one file: a rename does nothing.
+            Some(target) if *target == inode => return Ok(()),
+            Some(target) => self.content(*target).map(|_content| ())?,
+            None => {}
+        }
+        self.names_mut(from_folder).remove(from_name);
+        self.names_mut(to_folder).insert(to_name.to_string(), inode);
+        let (from_name, to_name) = (from_name.to_string(), to_name.to_string());
+        self.change(ChangeKind::Rename { from_folder, from_name, to_folder, to_name, inode });
+        Ok(())
+    }
+
+    pub(super) fn link(&mut self, existing: &Path, link: &Path) -> Result<(), DiskErrorKind> {
+        let inode = self.find(existing)?;
+        self.content(inode)?;
+        let Some((folder, name)) = self.find_parent(link)? else { return Err(DiskErrorKind::AlreadyExists) };
+        if self.names(folder)?.contains_key(name) {
+            return Err(DiskErrorKind::AlreadyExists);
+        }
+        self.names_mut(folder).insert(name.to_string(), inode);
+        self.change(ChangeKind::Link { folder, name: name.to_string(), inode });
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, path: &Path) -> Result<(), DiskErrorKind> {
+        let inode = self.find(path)?;
+        self.content(inode)?;
+        let (folder, name) = self.find_parent(path)?.expect("a file has a name");
+        self.names_mut(folder).remove(name);
+        self.change(ChangeKind::Unlink { folder, name: name.to_string(), inode });
+        Ok(())
+    }
+
+    /// What is in a folder, ordered by name.
+    pub(super) fn list(&self, path: &Path) -> Result<Vec<(&String, Option<&Content>)>, DiskErrorKind> {
+        let names = self.names(self.find(path)?)?;
+        Ok(names.iter().map(|(name, inode)| (name, self.content(*inode).ok())).collect())
+    }
+
+    /// Takes the lock of the file at `path`, which is created when missing. Returns file and lock.
+    pub(super) fn lock(&mut self, path: &Path) -> Result<(Inode, u64), DiskErrorKind> {
+        let inode = match self.find(path) {
+            Ok(inode) => inode,
+            Err(DiskErrorKind::NotFound) => self.add(path, Thing::File(Content::default()))?,
+            Err(kind) => return Err(kind),
+        };
+        self.content(inode)?;
+        if self.locks.contains_key(&inode) {
+            return Err(DiskErrorKind::Locked);
+        }
+        let lock = self.number();
+        self.locks.insert(inode, lock);
+        self.hold(inode);
+        Ok((inode, lock))
+    }
+
+    /// Lets go of a lock, if it is still held.
+    pub(super) fn unlock(&mut self, inode: Inode, lock: u64) {
+        if self.locks.get(&inode) == Some(&lock) {
+            self.locks.remove(&inode);
+            self.close(inode);
+        }
+    }
+
+    /// Room within the quota.
+    pub(super) fn available_bytes(&self) -> u64 {
+        self.settings.quota_bytes.saturating_sub(self.used_bytes)
+    }
+
+    /// Bytes that files take up.
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.used_bytes
+    }
+
+    /// Appends to a file; returns the offset of the first byte.
+    pub(super) fn append(&mut self, inode: Inode, chunks: &[Bytes]) -> Result<u64, DiskErrorKind> {
+        let length: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        if length > self.available_bytes() {
+            return Err(DiskErrorKind::NoSpace);
+        }
+        let content = self.content_mut(inode)?;
+        let offset = content.bytes().len() as u64;
+        for chunk in chunks {
+            content.extend(chunk);
+        }
+        self.used_bytes += length;
+        Ok(offset)
+    }
+
+    /// Cuts a file. `InputOutput` when it is shorter than that.
+    pub(super) fn truncate(&mut self, inode: Inode, length: u64) -> Result<(), DiskErrorKind> {
+        let before = self.content(inode)?.bytes().len() as u64;
+        if length > before {
+            return Err(DiskErrorKind::InputOutput);
+        }
+        let Some(Thing::File(content)) = self.things.get_mut(&inode) else { return Err(DiskErrorKind::NotFound) };
+        let views = self.syncs.values_mut().filter_map(|sync| match sync {
+            PendingSync::File { inode: synced, view } if *synced == inode => Some(view),
+            _ => None,
+        });
+        content.truncate(length as usize, views);
+        self.used_bytes -= before - length;
+        Ok(())
+    }
+
+    /// Begins a sync of a file as it is now; returns its number for [`FileSystem::complete_sync`].
+    pub(super) fn begin_sync(&mut self, inode: Inode) -> Result<u64, DiskErrorKind> {
+        let view = self.content(inode)?.view();
+        if self.syncs_to_fail > 0 {
+            self.syncs_to_fail -= 1;
+            self.content_mut(inode)?.doom();
+            return Err(DiskErrorKind::InputOutput);
+        }
+        let sync = self.number();
+        self.syncs.insert(sync, PendingSync::File { inode, view });
+        Ok(sync)
+    }
+
+    /// Begins a sync of a folder's names as they are now.
+    pub(super) fn begin_sync_dir(&mut self, path: &Path) -> Result<u64, DiskErrorKind> {
+        let folder = self.find(path)?;
+        self.names(folder)?;
+        let sync = self.number();
+        self.syncs.insert(sync, PendingSync::Folder { folder, before: sync });
+        Ok(sync)
+    }
+
+    /// A sync is done: what it covers is durable. False, and nothing, when its process has died meanwhile.
+    pub(super) fn complete_sync(&mut self, sync: u64) -> bool {
+        let pending = self.syncs.remove(&sync);
+        let alive = pending.is_some();
+        match pending {
+            Some(PendingSync::File { inode, view }) => {
+                if let Ok(content) = self.content_mut(inode) {
+                    content.make_durable(view, sync);
+                }
+            }
+            Some(PendingSync::Folder { folder, before }) => self.make_names_durable(folder, before),
+            None => {}
+        }
+        alive
+    }
+
+    fn make_names_durable(&mut self, folder: Inode, before: u64) {
+        // Folders tied to this one by a rename between them, and those tied to these.
+        let mut folders = BTreeSet::from([folder]);
+        loop {
+            let known = folders.len();
+            for change in self.changes.iter().filter(|change| change.sequence < before) {
+                let (one, other) = change.kind.folders();
+                if folders.contains(&one) || folders.contains(&other) {
+                    folders.extend([one, other]);
+                }
+            }
+            if folders.len() == known {
+                break;
+            }
+        }
+        let covered = |change: &mut Change| change.sequence < before && folders.contains(&change.kind.folders().0);
+        let changes: Vec<Change> = self.changes.extract_if(.., covered).collect();
+        let mut freed = false;
+        for change in changes {
+            freed |= !matches!(change.kind, ChangeKind::Link { .. });
+            self.apply(&change.kind);
+        }
+        if freed {
+            self.collect_garbage();
+        }
+    }
+
+    fn durable_names(&mut self, folder: Inode) -> Option<&mut Names> {
+        match self.things.get_mut(&folder) {
+            Some(Thing::Folder { durable, .. }) => Some(durable),
+            _ => None,
+        }
+    }
+
+    /// Makes a change of names durable.
+    fn apply(&mut self, change: &ChangeKind) {
+        let (removed, added) = match change {
+            ChangeKind::Link { folder, name, inode } => (None, Some((*folder, name, *inode))),
+            ChangeKind::Unlink { folder, name, inode } => (Some((*folder, name, *inode)), None),
+            ChangeKind::Rename { from_folder, from_name, to_folder, to_name, inode } => {
+                (Some((*from_folder, from_name, *inode)), Some((*to_folder, to_name, *inode)))
+            }
+        };
+        if let Some((folder, name, inode)) = removed
+            && let Some(names) = self.durable_names(folder)
+            && names.get(name) == Some(&inode)
+        {
+            names.remove(name);
+        }
+        if let Some((folder, name, inode)) = added
+            && let Some(names) = self.durable_names(folder)
+        {
+            names.insert(name.clone(), inode);
+        }
+    }
+
+    /// The process is gone; the page cache stays. What it had under way may have happened or not.
+    pub(in crate::world) fn process_died(&mut self, now_micros: u64) {
+        self.syncs.clear();
+        self.locks.clear();
+        self.open.clear();
+        for thing in self.things.values_mut() {
+            if let Thing::File(content) = thing {
+                content.process_died(now_micros, &mut self.rng);
+            }
+        }
+        self.collect_garbage();
+    }
+
+    /// The machine lost power: files and names are what the medium holds.
+    pub(in crate::world) fn power_loss(&mut self, survival: Survival) -> PowerLoss {
+        let mut report = PowerLoss::default();
+        for change in std::mem::take(&mut self.changes) {
+            let kept = match survival {
+                Survival::Random => self.rng.chance(1, 2),
+                Survival::Nothing => false,
+                Survival::Everything => true,
+            };
+            if kept {
+                report.names_kept += 1;
+                self.apply(&change.kind);
+            } else {
+                report.names_lost += 1;
+            }
+        }
+        for thing in self.things.values_mut() {
+            match thing {
+                Thing::File(content) => content.power_loss(survival, &mut self.rng, &mut report),
+                Thing::Folder { now, durable } => now.clone_from(durable),
+            }
+        }
+        self.collect_garbage();
+        report
+    }
+
+    /// Bytes that a power loss now may take.
+    pub(in crate::world) fn bytes_unsynced(&self) -> u64 {
+        let contents = self.things.values().filter_map(|thing| match thing {
+            Thing::File(content) => Some(content.unsynced_bytes() as u64),
+            Thing::Folder { .. } => None,
+        });
+        contents.sum()
+    }
+
+    /// Drops every file that neither a name, nor a change of names, nor an open handle holds.
+    fn collect_garbage(&mut self) {
+        let mut reached = BTreeSet::from([ROOT]);
+        let mut to_visit = vec![ROOT];
+        to_visit.extend(self.changes.iter().map(|change| change.kind.inode()));
+        to_visit.extend(self.open.keys());
+        while let Some(inode) = to_visit.pop() {
+            reached.insert(inode);
+            if let Some(Thing::Folder { now, durable }) = self.things.get(&inode) {
+                to_visit.extend(now.values().chain(durable.values()).filter(|inode| !reached.contains(inode)));
+            }
+        }
+        self.things.retain(|inode, _| reached.contains(inode));
+        self.used_bytes = self
+            .things
+            .values()
+            .map(|thing| match thing {
+                Thing::File(content) => content.bytes().len() as u64,
+                Thing::Folder { .. } => 0,
+            })
+            .sum();
+    }
+}
+
+/// The name a component of a path stands for; `None` for the root and for `.`. What leads upwards, or is not UTF-8, cannot
+/// be ours.
+fn name_of(component: Component<'_>) -> Result<Option<&str>, DiskErrorKind> {
+    match component {
+        Component::Normal(name) => name.to_str().map(Some).ok_or(DiskErrorKind::InputOutput),
+        Component::RootDir | Component::CurDir => Ok(None),
+        Component::ParentDir | Component::Prefix(_) => Err(DiskErrorKind::InputOutput),
+    }
+}

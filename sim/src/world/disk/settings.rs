@@ -1,0 +1,85 @@
+//! What a simulated disk can be told to do, and what it reports of a power loss.
+//!
+//! ```text
+//!   latencies      read 10 us │ append 5 us (into the page cache) │ sync median 80 us, p99 2 ms │ names 5 us
+//!   slow           all of them times a factor
+//!   faults         the next sync fails │ reads fail at a rate │ no room beyond a quota
+//!   power loss     what was not synced: drawn at random │ all gone │ all kept
+//! ```
+
+use crate::world::latency::Latency;
+
+/// How a disk behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSettings {
+    /// How long a read takes.
+    pub read: Latency,
+    /// How long an append into the page cache takes.
+    pub append: Latency,
+    /// How long a sync of a file or a folder takes.
+    pub sync: Latency,
+    /// How long everything that concerns names, lengths and locks takes.
+    pub metadata: Latency,
+    /// All of these are multiplied by this; 1 is the disk's own speed.
+    pub slow_factor: u64,
+    /// Bytes that files may take up in all.
+    pub quota_bytes: u64,
+    /// Reads that fail with `InputOutput`, in parts per million.
+    pub read_error_ppm: u32,
+}
+
+impl Default for DiskSettings {
+    fn default() -> Self {
+        Self {
+            read: Latency::fixed(10),
+            append: Latency::fixed(5),
+            sync: Latency::quantiles(80, 2_000),
+            metadata: Latency::fixed(5),
+            slow_factor: 1,
+            quota_bytes: 1 << 40,
+            read_error_ppm: 0,
+        }
+    }
+}
+
+/// What a power loss does to what was not synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Survival {
+    /// Each sector and each name for itself: kept, lost or torn.
+    #[default]
+    Random,
+    /// All of it is gone: files and names are as they were when last synced.
+    Nothing,
+    /// All of it had reached the medium.
+    Everything,
+}
+
+/// What a power loss found unsynced, and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PowerLoss {
+    /// Files with bytes or lengths that were not synced.
+    pub files_unsynced: u64,
+    /// 512-byte sectors that hold unsynced bytes and kept all of them.
+    pub sectors_kept: u64,
+    /// Sectors whose unsynced bytes are gone.
+    pub sectors_lost: u64,
+    /// Sectors of which a part was written, perhaps with garbage.
+    pub sectors_torn: u64,
+    /// Files that ended shorter or longer than the process had left them.
+    pub lengths_changed: u64,
+    /// Unsynced creations, renames, links and removals that survived.
+    pub names_kept: u64,
+    /// Those that did not.
+    pub names_lost: u64,
+}
+
+/// What a kill found under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Casualties {
+    /// Tasks that existed.
+    pub tasks: u64,
+    /// Frames in the inbox that nobody had received.
+    pub frames_unread: u64,
+    /// Bytes in files that were not synced.
+    pub bytes_unsynced: u64,
+}

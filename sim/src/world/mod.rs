@@ -1,0 +1,128 @@
+//! The sealed world: every side of the seam, simulated, on one thread and in virtual time, all of it drawn from one seed.
+//!
+//! ```text
+//!   run_sealed(seed, body)                       a fresh thread, a fresh madsim runtime
+//!     body(Laboratory)                           sets up nodes and clients, does things to them, returns a value
+//!       SimulatedNode ── start ──▶ NodeWorld     what the database sees: clock, disk, tasks, network, rng
+//!                                     │
+//!     State, one lock:  schedule │ clocks │ file systems │ network │ counters │ trace
+//!                          ╰── driver: the earliest moment happens, all woken tasks run, the next moment happens
+//!   ──▶ Sealed { value, trace, events, ... }     the same seed and body give the same trace, on every machine
+//! ```
+//!
+//! madsim gives the executor, its random order of ready tasks, its nodes (kill, pause) and the interception of libc's time
+//! and entropy as a safety net. Time, network and disk are our own; see each file for what it models and what not. The
+//! files mirror `engine::world` and `cluster::world` by name.
+//!
+//! When the body has returned, every process is killed and madsim gets a moment to drop their tasks: a runtime that is
+//! dropped before that keeps what they held.
+
+mod clock;
+mod counters;
+mod disk;
+mod events;
+mod laboratory;
+mod latency;
+mod network;
+mod node;
+mod state;
+mod tasks;
+mod trace;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use madsim::runtime::Runtime;
+
+pub use self::clock::{ClockControl, SimulatedClock, WALL_ZERO_MICROS};
+pub use self::counters::{Counters, DiskCounters, SeatCounters};
+pub use self::disk::{
+    Casualties, DiskControl, DiskSettings, PowerLoss, SimulatedDisk, SimulatedFile, SimulatedLock, Survival,
+};
+pub use self::laboratory::Laboratory;
+pub use self::latency::Latency;
+pub use self::network::{LinkSettings, NetworkControl, PartitionId, SimulatedNetwork};
+pub use self::node::{ClientWorld, NodeSettings, NodeWorld, SimulatedNode};
+use self::state::{Shared, State};
+pub use self::tasks::{SimulatedTask, SimulatedTasks};
+pub use self::trace::TraceHash;
+
+/// What remains of a run.
+#[derive(Debug, Clone)]
+pub struct Sealed<T> {
+    /// What the body returned.
+    pub value: T,
+    /// The hash of everything that happened.
+    pub trace: TraceHash,
+    /// How many events that was.
+    pub events: u64,
+    /// True virtual time at the end, in microseconds.
+    pub virtual_micros: u64,
+    /// What happened, counted.
+    pub counters: Counters,
+    /// The last events as text, if they were to be kept.
+    pub trace_tail: Vec<String>,
+}
+
+/// How much of madsim's time the tasks of killed processes get to be dropped in.
+const LAST_BREATH: Duration = Duration::from_millis(20);
+
+/// Runs `body` in a world of its own, drawn from `seed`, on a thread of its own. A panic inside comes out with its
+/// message.
+pub fn run_sealed<T, F>(seed: u64, body: impl FnOnce(Laboratory) -> F + Send + 'static) -> Sealed<T>
+where
+    F: Future<Output = T>,
+    T: Send + 'static,
+{
+    run_sealed_keeping(0, seed, body)
+}
+
+/// Like [`run_sealed`]; also keeps the last `trace_tail` events as text, and writes them to standard error when the run
+/// panics.
+pub fn run_sealed_keeping<T, F>(
+    trace_tail: usize,
+    seed: u64,
+    body: impl FnOnce(Laboratory) -> F + Send + 'static,
+) -> Sealed<T>
+where
+    F: Future<Output = T>,
+    T: Send + 'static,
+{
+    let shared = Arc::new(Shared::new(State::new(seed, trace_tail)));
+    let inside = Arc::clone(&shared);
+    let run = thread::Builder::new().name(format!("seed {seed}")).spawn(move || {
+        let runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
+        runtime.block_on(async move {
+            let laboratory = Laboratory::open(Arc::clone(&inside));
+            let value = body(laboratory.clone()).await;
+            let sealed = {
+                let state = inside.lock();
+                Sealed {
+                    value,
+                    trace: state.trace.hash(),
+                    events: state.trace.events(),
+                    virtual_micros: state.now_micros(),
+                    counters: state.counters,
+                    trace_tail: state.trace.tail(),
+                }
+            };
+            laboratory.close();
+            madsim::time::sleep(LAST_BREATH).await;
+            sealed
+        })
+    });
+    match run.expect("the system has a thread to spare").join() {
+        Ok(sealed) => sealed,
+        Err(panic) => {
+            for line in shared.lock().trace.tail() {
+                eprintln!("{line}");
+            }
+            std::panic::resume_unwind(panic)
+        }
+    }
+}
