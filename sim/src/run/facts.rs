@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use reports::RunFacts;
-use reports::facts::{
-    AnomalyFact, BucketFact, CounterFact, FaultFact, KindFact, LatencyFact, PhaseFact, speed_ratio,
-};
+use reports::facts::{AnomalyFact, BucketFact, CounterFact, FaultFact, KindFact, LatencyFact, PhaseFact, speed_ratio};
 
 use super::judge::Judged;
 use super::{Observed, micros, whole};

@@ -14,9 +14,7 @@ use reports::facts::{ExpectationFact, Held, Verdict};
 use super::{Observed, whole};
 use crate::check::convergence::FinalRead;
 use crate::check::linearizable::DEFAULT_STEPS_PER_KEY;
-use crate::check::{
-    Anomaly, Findings, Index, Phase, convergence, linearizable, lost_writes, sessions, stale_reads,
-};
+use crate::check::{Anomaly, Findings, Index, Phase, convergence, linearizable, lost_writes, sessions, stale_reads};
 use crate::history::{Operation, OperationKind};
 use crate::scenario::{Comparison, Expectation, Plan, Selection, share_text, time_text};
 
@@ -91,7 +89,8 @@ impl Found {
             self.convergence,
         ];
         let mut anomalies: Vec<Anomaly> = all.into_iter().flat_map(|findings| findings.anomalies).collect();
-        anomalies.sort_by(|one, other| (one.at_micros, one.kind, &one.key).cmp(&(other.at_micros, other.kind, &other.key)));
+        anomalies
+            .sort_by(|one, other| (one.at_micros, one.kind, &one.key).cmp(&(other.at_micros, other.kind, &other.key)));
         anomalies
     }
 }
@@ -122,7 +121,14 @@ fn held(examined: u64, met: bool) -> Held {
     }
 }
 
-fn fact(name: &str, demanded: String, observed: String, examined: u64, held: Held, findings: &Findings) -> ExpectationFact {
+fn fact(
+    name: &str,
+    demanded: String,
+    observed: String,
+    examined: u64,
+    held: Held,
+    findings: &Findings,
+) -> ExpectationFact {
     let note = match (held, findings.anomalies.first()) {
         (Held::No, Some(first)) => first.explanation.clone(),
         _ => String::new(),

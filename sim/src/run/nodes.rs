@@ -104,7 +104,8 @@ impl Cluster {
     /// Starts every node that is down, and waits until all serve; returns why some do not.
     pub(super) async fn wait_until_serving(&self, laboratory: &Laboratory, deadline_micros: u64) -> Vec<String> {
         loop {
-            let failures: Vec<String> = self.members.iter().filter_map(|(node, member)| member.trouble(*node)).collect();
+            let failures: Vec<String> =
+                self.members.iter().filter_map(|(node, member)| member.trouble(*node)).collect();
             let refused = self.members.values().any(|member| member.lock().failure.is_some());
             if failures.is_empty() || refused || laboratory.now_micros() >= deadline_micros {
                 return failures;

@@ -74,7 +74,9 @@ mod tests {
         let phases = of(&plan(), injected);
         phases
             .iter()
-            .map(|phase| format!("{} {}..{}", phase.name, phase.from_micros / 1_000_000, phase.until_micros / 1_000_000))
+            .map(|phase| {
+                format!("{} {}..{}", phase.name, phase.from_micros / 1_000_000, phase.until_micros / 1_000_000)
+            })
             .collect::<Vec<_>>()
             .join(", ")
     }

@@ -95,7 +95,9 @@ impl Readers {
         loop {
             let read = client.get(Bytes::from(key_name(key)), Level::All, READ_TIMEOUT).await;
             let read = match read.result {
-                Ok(read) => read.value.as_deref().map_or(FinalRead::Absent, |value| FinalRead::Value(value_text(value))),
+                Ok(read) => {
+                    read.value.as_deref().map_or(FinalRead::Absent, |value| FinalRead::Value(value_text(value)))
+                }
                 Err(_) if self.laboratory.now_micros() < self.deadline => {
                     self.laboratory.sleep_micros(super::nodes::LOOK_MICROS).await;
                     continue;

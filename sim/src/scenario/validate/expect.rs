@@ -10,8 +10,8 @@ use super::super::path::FieldPath;
 use super::super::raw::{self, MapOrList, Text, TextMapOrList};
 use super::super::units;
 use super::super::workload::WorkloadPlan;
-use crate::history::OperationKind;
 use super::{Checker, truth};
+use crate::history::OperationKind;
 
 const IS_PURPOSE: &str = "what is demanded, as in \">= 60%\" or \"<= 30ms\" (in quotes)";
 

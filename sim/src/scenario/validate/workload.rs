@@ -9,9 +9,9 @@ use super::super::path::FieldPath;
 use super::super::raw::{self, Text, TextOrMap};
 use super::super::units;
 use super::super::workload::{Coordinators, KeyDistribution, PerKind, WorkloadPlan};
-use cluster::coordinator::Level;
-use crate::history::OperationKind;
 use super::{Checker, positive_time, word};
+use crate::history::OperationKind;
+use cluster::coordinator::Level;
 
 const CLIENTS_DEFAULT: u64 = 4;
 const CLIENTS_MAX: u64 = 10_000;
