@@ -94,6 +94,12 @@ pub enum Error {
         /// The newest format this program knows.
         supported: u32,
     },
+    /// A file that is not a segment of a log, by its name and by its first bytes.
+    #[error("{}: not a write-ahead log of Stormglass", path.display())]
+    NotALog {
+        /// The file.
+        path: PathBuf,
+    },
     /// The marker cannot be read. The data may be sound: compare the marker with that of another directory.
     #[error("{}: the marker of the data directory is damaged; restore this file from a backup", path.display())]
     MarkerDamaged {
@@ -151,6 +157,7 @@ impl Error {
             | Self::NotOurs { .. }
             | Self::InUse { .. }
             | Self::NewerFormat { .. }
+            | Self::NotALog { .. }
             | Self::MarkerDamaged { .. }
             | Self::Corrupt { .. }
             | Self::Disk(_)

@@ -68,6 +68,11 @@ pub(crate) fn encode_beginning(log_number: u32, start: Start, next_sequence: Seq
     buffer.freeze()
 }
 
+/// Whether a file that begins like this may be a segment, whatever its name: a damaged one still begins as one.
+pub(crate) fn is_segment(beginning: &[u8]) -> bool {
+    beginning.starts_with(&MAGIC)
+}
+
 /// The format version that a file's first bytes say. `bytes` are its first [`PREAMBLE_BYTES`], or all it has.
 pub(crate) fn decode_preamble(log_number: u32, bytes: &[u8]) -> Result<u32, Fault> {
     if bytes.len() < PREAMBLE_BYTES {

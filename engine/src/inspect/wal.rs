@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::format::record::Body;
+use crate::format::segment::is_segment;
 use crate::format::{Fault, Sequence};
 use crate::wal::{ADVICE, Chain, Damage, Ending, Reader, Record, segment_name, segment_number, walk};
 use crate::world::{Disk, DiskErrorKind, File};
@@ -155,8 +156,12 @@ async fn open_single<D: Disk>(disk: &D, path: &Path) -> Result<Reader<D::File>, 
     let number = match segment_number(&name) {
         Some(number) => number,
         None => {
-            let claimed = disk.open(path, crate::world::Access::Read).await?.read_at(28, 4).await?;
-            claimed.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
+            let file = disk.open(path, crate::world::Access::Read).await?;
+            let beginning = file.read_at(0, 32).await?;
+            if !is_segment(&beginning) {
+                return Err(Error::NotALog { path: path.to_path_buf() });
+            }
+            beginning.iter().skip(28).rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
         }
     };
     Ok(Reader::open_file(disk, path.to_path_buf(), number).await?)

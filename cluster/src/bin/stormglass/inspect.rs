@@ -22,6 +22,9 @@ pub(crate) async fn wal(path: &Path, json: bool) -> Result<ExitCode, Failed> {
         print(&if json { serde_json::to_string(&line).expect("a line is plain values") } else { words(&line) });
     };
     let summary = engine::inspect::wal(world.disk(), path, show).await?;
+    if summary.segments == 0 {
+        return Err(Failed::usage(format!("{}: this folder holds no write-ahead log", path.display())));
+    }
     if json {
         print(&json!({ "line": "summary", "summary": summary }).to_string());
     } else {

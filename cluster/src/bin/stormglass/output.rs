@@ -65,6 +65,7 @@ impl From<engine::Error> for Failed {
             | Error::ValueTooLong { .. }
             | Error::BatchTooLarge { .. }
             | Error::Missing { .. }
+            | Error::NotALog { .. }
             | Error::NewerFormat { .. } => 2,
             _ if error.outcome() == engine::Outcome::Unknown => 4,
             _ => 3,
