@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use engine::world::{Clock, Instant, WallTime};
 
-use super::events::Wait;
+use super::events::{END_OF_TIME_MICROS, Wait};
 use super::state::{Identity, SeatIndex, Shared};
 
 /// 2026-01-01T00:00:00Z: what an honest wall clock says at true time zero, in microseconds since 1970.
@@ -72,7 +72,7 @@ impl ClockState {
         let rate = MILLION + i128::from(self.drift_ppm);
         let elapsed = (i128::from(nanos) * 1_000 + rate - 1) / rate;
         let due = u64::try_from(i128::from(self.anchor_true_micros) + elapsed).ok()?;
-        (due < u64::MAX / 2_000).then_some(due)
+        (due < END_OF_TIME_MICROS).then_some(due)
     }
 
     fn anchor_at(&mut self, true_micros: u64) {
@@ -185,6 +185,8 @@ impl ClockControl {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
+
     use super::*;
 
     #[test]

@@ -16,6 +16,7 @@
 
 pub(super) mod content;
 mod control;
+mod durability;
 mod file;
 pub(super) mod file_system;
 mod operation;

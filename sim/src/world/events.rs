@@ -22,12 +22,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use madsim::time::TimeHandle;
+
 use super::state::{ProcessIndex, Shared};
 
 /// How far madsim's own clock moves at each turn of the driver. Each poll of a task moves it by less than 100
 /// nanoseconds, so that a virtual moment ends by itself only after ten million polls: what loops without ever waiting
 /// slows the run down but does not stop virtual time.
 const IDLE_STEP: Duration = Duration::from_secs(1);
+
+/// The end of time, in microseconds: 292 years on. What would be due later is due then, so that no clock overflows.
+pub(super) const END_OF_TIME_MICROS: u64 = u64::MAX / 2_000;
 
 /// What happens at an entry's time.
 #[derive(Debug, Clone, Copy)]
@@ -101,7 +106,8 @@ impl Schedule {
     pub(super) fn push(&mut self, due_micros: u64, action: Action) -> u64 {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        self.heap.push(Entry { due_micros: due_micros.max(self.now_micros), sequence, action });
+        let due_micros = due_micros.clamp(self.now_micros, END_OF_TIME_MICROS);
+        self.heap.push(Entry { due_micros, sequence, action });
         sequence
     }
 
@@ -224,9 +230,10 @@ impl Drop for Wait {
 ///
 /// Panics when every task waits for something that nothing will ever bring.
 pub(super) async fn drive(shared: Arc<Shared>) {
+    let time = TimeHandle::current();
     let mut wakers = Vec::new();
     loop {
-        madsim::time::sleep(IDLE_STEP).await;
+        time.sleep(IDLE_STEP).await;
         while wakers.is_empty() {
             let went_on = shared.lock().fire_next_moment(&mut wakers);
             assert!(went_on, "nothing is left to happen: every task waits for something that will never come");

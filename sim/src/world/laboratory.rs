@@ -25,7 +25,7 @@ use super::events::{Wait, drive};
 use super::network::NetworkControl;
 use super::node::{ClientWorld, NodeSettings, NodeWorld, SimulatedNode};
 use super::state::{SeatIndex, Shared};
-use super::tasks::SimulatedTask;
+use super::tasks::{SimulatedTask, count_spawn};
 use super::trace::TraceHash;
 
 /// A machine has been up for at most this long when a run begins: its `now` starts anywhere below.
@@ -106,6 +106,7 @@ impl Laboratory {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        count_spawn(&self.shared);
         SimulatedTask::new(self.bench.spawn(future))
     }
 

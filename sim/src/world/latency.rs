@@ -65,6 +65,8 @@ impl Latency {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
+
     use super::*;
 
     #[test]

@@ -13,7 +13,7 @@ use engine::world::{TaskEnd, TaskHandle, Tasks};
 use madsim::runtime::Handle;
 use madsim::task::JoinHandle;
 
-use super::state::Identity;
+use super::state::{Identity, Shared};
 
 /// madsim remembers every task a node ever spawned until someone counts them; this often, someone does.
 const SPAWNS_BETWEEN_CLEANING: u64 = 1_024;
@@ -56,6 +56,18 @@ impl Tasks for SimulatedTasks {
     }
 }
 
+/// Counts a task of anyone; now and then lets madsim forget those that are gone.
+pub(super) fn count_spawn(shared: &Shared) {
+    let spawned = {
+        let mut state = shared.lock();
+        state.counters.tasks_spawned += 1;
+        state.counters.tasks_spawned
+    };
+    if spawned.is_multiple_of(SPAWNS_BETWEEN_CLEANING) {
+        Handle::current().metrics().num_tasks();
+    }
+}
+
 /// One task that exists, counted at its process's seat until it is dropped.
 struct TaskCount {
     identity: Arc<Identity>,
@@ -63,15 +75,8 @@ struct TaskCount {
 
 impl TaskCount {
     fn begin(identity: Arc<Identity>) -> Self {
-        let spawned = {
-            let mut state = identity.shared.lock();
-            *state.seat_mut(identity.seat).tasks.entry(identity.process).or_insert(0) += 1;
-            state.counters.tasks_spawned += 1;
-            state.counters.tasks_spawned
-        };
-        if spawned.is_multiple_of(SPAWNS_BETWEEN_CLEANING) {
-            Handle::current().metrics().num_tasks();
-        }
+        *identity.shared.lock().seat_mut(identity.seat).tasks.entry(identity.process).or_insert(0) += 1;
+        count_spawn(&identity.shared);
         Self { identity }
     }
 }

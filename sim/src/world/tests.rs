@@ -3,6 +3,8 @@
 //! Time and tasks, network, disk, processes and determinism each have a file. Properties that chance must not decide are
 //! tried over many seeds; each test can fail, and was seen to.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
+
 mod determinism;
 mod disk;
 mod network;
