@@ -1,4 +1,5 @@
-//! How an engine is opened. The defaults are the safe ones.
+//! How an engine is opened. The defaults are the safe ones: nothing is acknowledged that a power loss could take, and a
+//! caller who wants more speed says what may be lost for it.
 
 use std::time::Duration;
 

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use cluster::world::NodeId;
 use engine::world::Rng;
 
+use cluster::coordinator::Level;
+
 use super::*;
 
 fn folder() -> PathBuf {

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
 
+mod conformance;
 mod determinism;
 mod disk;
 mod network;

@@ -1,4 +1,5 @@
-//! What can be typed, and the help that teaches it.
+//! What can be typed, and the help that teaches it. Values are parsed here as far as they can be without looking at the world;
+//! clap refuses the rest with exit code 2.
 
 use std::path::PathBuf;
 use std::time::Duration;

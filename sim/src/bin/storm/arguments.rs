@@ -1,4 +1,4 @@
-//! What can be typed, and the help that teaches it.
+//! What can be typed, and the help that teaches it. Whatever clap refuses ends with exit code 2, as bad usage should.
 
 use std::path::PathBuf;
 
