@@ -327,6 +327,23 @@ fn without_syncs_a_kill_loses_nothing_and_a_power_loss_everything_since_the_last
 }
 
 #[test]
+fn what_a_recovery_has_shown_survives_a_power_loss() {
+    run(async {
+        let (world, db) = opened(with(Durability::None)).await;
+        write_numbered(&db, 3).await;
+        // The process dies, the machine does not: nothing was synced so far.
+        drop(db);
+        settle().await;
+        assert_eq!(world.disk.durable_bytes(&segment(1)), 60);
+        let (db, _) = world.open(with(Durability::None)).await.expect("reopening");
+        assert_eq!(numbered_prefix(&db, 3).await, 3);
+        let disk = world.disk.after_power_loss(Keep::Nothing);
+        let (db, _) = MemoryWorld::on(disk).open(Options::default()).await.expect("opens");
+        assert_eq!(numbered_prefix(&db, 3).await, 3, "a write was shown and then lost");
+    });
+}
+
+#[test]
 fn closing_makes_everything_durable_and_proven_at_any_level() {
     run(async {
         let (world, db) = opened(with(Durability::None)).await;

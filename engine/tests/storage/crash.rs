@@ -6,9 +6,11 @@
 //!       then it must open: everything acknowledged is there, and a prefix of what was attempted
 //! ```
 
-use engine::{Error, Options, Outcome};
+use std::path::PathBuf;
 
-use crate::support::{Keep, MemoryDisk, MemoryWorld, Trouble, key_of, numbered_prefix, run, settle, value_of};
+use engine::{Durability, Error, Options, Outcome};
+
+use crate::support::{Keep, MemoryDisk, MemoryWorld, Trouble, key_of, numbered_prefix, run, segment, settle, value_of};
 
 const WRITES: u64 = 7;
 
@@ -27,8 +29,12 @@ struct Told {
 
 /// Opens, writes, closes; stops at what fails.
 async fn live(disk: &MemoryDisk) -> Told {
+    live_with(disk, options()).await
+}
+
+async fn live_with(disk: &MemoryDisk, options: Options) -> Told {
     let mut told = Told::default();
-    let Ok((db, _)) = MemoryWorld::on(disk.clone()).open(options()).await else { return told };
+    let Ok((db, _)) = MemoryWorld::on(disk.clone()).open(options).await else { return told };
     for index in 1..=WRITES {
         match db.put(key_of(index), value_of(index)).await {
             Ok(_) => {
@@ -97,6 +103,61 @@ fn power_lost_at_any_call_of_a_life_and_of_its_recovery_loses_no_acknowledged_wr
             }
         }
         assert!(recoveries > 1_000, "only {recoveries} recoveries were interrupted");
+    });
+}
+
+#[test]
+fn without_syncs_power_lost_at_any_call_leaves_a_prefix_and_never_looks_like_corruption() {
+    run(async {
+        let options = Options { durability: Durability::None, ..options() };
+        let disk = MemoryDisk::new();
+        assert!(live_with(&disk, options.clone()).await.closed);
+        for call in 0..disk.calls().len() as u64 {
+            let disk = MemoryDisk::new();
+            disk.arrange(Trouble::PowerLoss(call));
+            let told = live_with(&disk, options.clone()).await;
+            // Nothing was promised, unless it was closed.
+            let told = Told { acknowledged: if told.closed { told.acknowledged } else { 0 }, ..told };
+            for seed in 0..20 {
+                let found = disk.after_power_loss(Keep::Part(seed));
+                check(found, &told, &format!("power lost at call {call}, state {seed}")).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_tail_is_in_the_segment_or_kept_aside_whenever_power_is_lost_while_recovering() {
+    run(async {
+        let disk = MemoryDisk::new();
+        live(&disk).await;
+        let path = segment(1);
+        let mut log = disk.content(&path).expect("a log");
+        let disk = disk.after_kill();
+        (2..10).for_each(|number| disk.unplant(&segment(number)));
+        // The last record before the seal is torn, so is the seal.
+        let cut = log.len() - 33;
+        log.truncate(cut);
+        disk.plant(&path, &log);
+        let mut interrupted = 0;
+        for call in 0.. {
+            let disk = disk.after_kill();
+            disk.arrange(Trouble::PowerLoss(call));
+            if MemoryWorld::on(disk.clone()).open(options()).await.is_ok() {
+                break;
+            }
+            interrupted += 1;
+            for found in survivors(&disk, call) {
+                let (_db, recovery) = MemoryWorld::on(found.clone()).open(options()).await.expect("opens");
+                let kept = found.content(&path).expect("a log");
+                let tail = PathBuf::from(format!("{}.tail-{}", path.display(), kept.len()));
+                assert!(kept.len() < cut, "the torn record was cut off");
+                let tail =
+                    found.content(&tail).unwrap_or_else(|| panic!("call {call}: the tail is gone: {recovery:?}"));
+                assert_eq!([kept, tail].concat(), log, "call {call}: bytes were lost");
+            }
+        }
+        assert!(interrupted > 10, "only {interrupted} recoveries were interrupted");
     });
 }
 
