@@ -296,7 +296,7 @@ fn failed(failure: &Failure) -> ClientReply {
 pub(crate) async fn claim<W: World>(db: &Db<W>, directory: &Path, owner: &str) -> Result<(), StartError> {
     let key = engine_key(SYSTEM_KEYSPACE, PartitionId(0), b"owner");
     let Some(found) = db.get(&key).await? else {
-        let batch = Batch::new().put(key.clone(), owner.to_string()).require(key, Expected::Absent);
+        let batch = Batch::new().put(key.clone(), owner).require(key, Expected::Absent);
         db.write(batch).await?;
         return Ok(());
     };

@@ -10,6 +10,8 @@
 //!   real        the same engine on the real disk
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "tests bring their own threads, runtime and files")]
+
 mod commit;
 mod crash;
 mod directory;

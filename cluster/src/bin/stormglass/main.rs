@@ -4,6 +4,12 @@
 //! Exit codes: 0 done; 1 a check failed or the key has no value; 2 bad input or usage; 3 the environment failed; 4 unknown
 //! whether it happened.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the production program: the real world is wired here"
+)]
+
 mod arguments;
 mod bench;
 mod client_commands;

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &arguments::Run, json: bool) -> Result<ExitCode, Fa
         for event in &run.trace_tail {
             print(event);
         }
-        let style = Style { colours: std::io::stdout().is_terminal(), ..Style::default() };
+        let style = Style { colours: std::io::stdout().is_terminal() };
         print(reports::text(&run.facts, style).trim_end());
     }
     Ok(ExitCode::from(exit_code(run.facts.verdict)))

@@ -69,7 +69,7 @@ pub(crate) async fn bench(bench: &Bench, json: bool) -> Result<ExitCode, Failed>
     for number in 0..bench.clients {
         clients.push(crate::wiring::dial(&bench.node[number as usize % bench.node.len()]).await?);
     }
-    let clock = clients[0].0.clock().clone();
+    let clock = *clients[0].0.clock();
     let shared = Arc::new(Shared {
         arguments: BenchPlan {
             run: clock.wall().micros,
@@ -112,7 +112,7 @@ async fn run_client(
 ) -> Tally {
     let plan = &shared.arguments;
     let mut random = world.rng("bench").fork(&format!("client {session}"));
-    let clock = world.clock().clone();
+    let clock = *world.clock();
     let mut client = Client::new(world, node);
     let mut tally = Tally::new();
     // A Jepsen process is closed after an unknown outcome: the next operation belongs to a new one.
