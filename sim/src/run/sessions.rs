@@ -9,7 +9,6 @@
 //! Slow operations never make the load lighter: an arrival that finds nobody idle opens another session. Values are unique
 //! (`v17`), padded with dots to the length that the plan asks for.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -56,7 +55,7 @@ struct Shared {
     plan: Arc<Plan>,
     zero: u64,
     recorder: Mutex<Recorder>,
-    idle: Mutex<BTreeSet<u32>>,
+    idle: Mutex<Vec<u32>>,
 }
 
 /// Sends operations until the workload's end, waits for those in flight, and returns what clients saw.
@@ -72,11 +71,12 @@ pub(super) async fn run_workload(
         plan: plan.clone(),
         zero,
         recorder: Mutex::new(Recorder::new()),
-        idle: Mutex::new(BTreeSet::new()),
+        idle: Mutex::default(),
     });
     let mut sessions = Vec::new();
     for _ in 0..plan.workload.client_count {
-        open_session(&shared, cluster, &mut sessions);
+        let session = open_session(&shared, cluster, &mut sessions);
+        lock(&shared.idle).push(session);
     }
     let mut arrivals = Arrivals::new(laboratory, plan);
     loop {
@@ -86,12 +86,8 @@ pub(super) async fn run_workload(
         }
         laboratory.sleep_until_micros(zero + arrivals.at_micros).await;
         progress.store(arrivals.at_micros, Ordering::Relaxed);
-        let idle = lock(&shared.idle).pop_first();
-        let session = idle.unwrap_or_else(|| {
-            let session = open_session(&shared, cluster, &mut sessions);
-            lock(&shared.idle).remove(&session);
-            session
-        });
+        let idle = arrivals.take_idle(&mut lock(&shared.idle));
+        let session = idle.unwrap_or_else(|| open_session(&shared, cluster, &mut sessions));
         let order = arrivals.order(cluster, session);
         // A session that was closed is never idle again, so its queue is never used again.
         let sent = sessions[session as usize].send(order);
@@ -135,6 +131,11 @@ impl Arrivals {
     fn gap(&mut self) -> u64 {
         let mean = 1_000_000 / self.plan.workload.operations_per_second.clamp(1, 1_000_000);
         self.rng.below(2 * mean + 1)
+    }
+
+    /// Any of the idle sessions, each as likely as the next, so that every node gets its share of the load.
+    fn take_idle(&mut self, idle: &mut Vec<u32>) -> Option<u32> {
+        if idle.is_empty() { None } else { Some(idle.swap_remove(self.rng.below(idle.len() as u64) as usize)) }
     }
 
     fn order(&mut self, cluster: &Cluster, session: u32) -> Order {
@@ -183,7 +184,6 @@ fn open_session(shared: &Arc<Shared>, cluster: &Cluster, sessions: &mut Vec<mpsc
     let world = shared.laboratory.client(client_id(session), Some(near(session, nodes)));
     let (sender, orders) = mpsc::unbounded_channel();
     sessions.push(sender);
-    lock(&shared.idle).insert(session);
     drop(shared.laboratory.spawn(serve_session(shared.clone(), session, world, orders)));
     session
 }
@@ -207,7 +207,7 @@ async fn serve_session(
         if unknown {
             return;
         }
-        lock(&shared.idle).insert(session);
+        lock(&shared.idle).push(session);
     }
 }
 

@@ -10,13 +10,14 @@ use crate::{Failed, print};
 
 pub(crate) fn list(arguments: &arguments::List, json: bool) -> Result<ExitCode, Failed> {
     let entries = scenario::library(&arguments.directory).map_err(Failed::usage)?;
+    let width = entries.iter().flatten().map(|entry| entry.file.len()).max().unwrap_or(0);
     let mut broken = false;
     for entry in entries {
         match entry {
             Ok(entry) if json => {
                 print(&json!({ "file": entry.file, "name": entry.name, "summary": entry.summary }).to_string());
             }
-            Ok(entry) => print(&format!("{}\n    {}", entry.file, entry.name)),
+            Ok(entry) => print(&format!("{:width$}  {}", entry.file, entry.name)),
             Err(error) => {
                 broken = true;
                 eprintln!("storm: {error}");
