@@ -7,8 +7,8 @@
 //!                    ?      judged: torn, or corrupt                     ──▶ chain after, Ending
 //! ```
 //!
-//! Checksums catch bytes that changed. The chain catches what checksums cannot: a file that is missing, cut at a record's
-//! boundary or put back from a backup, and records that are skipped or come twice.
+//! Checksums catch bytes that changed. The chain catches what checksums cannot: a file that is missing, cut at a
+//! record's boundary or put back from a backup, and records that are skipped or come twice.
 
 use super::judge::{Damage, Ending, judge};
 use super::reader::{Reader, Record, Step};
@@ -83,8 +83,9 @@ impl Chain {
     }
 }
 
-/// Reads a segment from the reader's position to its end, hands every record that fits the chain to `visit`, and says how it ends. After
-/// [`Ending::Whole`] the chain calls for the next segment; otherwise it stands where the valid part ends.
+/// Reads a segment from the reader's position to its end, hands every record that fits the chain to `visit`, and says
+/// how it ends. After [`Ending::Whole`] the chain calls for the next segment; otherwise it stands where the valid part
+/// ends.
 pub(crate) async fn walk<F: File>(
     reader: &mut Reader<F>,
     has_successor: bool,
