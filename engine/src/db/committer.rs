@@ -6,10 +6,10 @@
 //!     └── writers that arrive meanwhile ◀───────┘  are the next group
 //! ```
 //!
-//! Publishing comes after the sync: a reader never sees a write that a power loss could take back (at `Always`). A failed
-//! append or sync answers `CommitFailed` to its group and poisons the engine: every later write is refused with the cause, nothing is
-//! retried, reads go on. Refusals by a precondition are answered after the group they looked at is safe, and cost no
-//! sync of their own.
+//! Publishing comes after the sync: a reader never sees a write that a power loss could take back (at `Always`). A
+//! failed append or sync answers `CommitFailed` to its group and poisons the engine: every later write is refused with
+//! the cause, nothing is retried, reads go on. Refusals by a precondition are answered after the group they looked at
+//! is safe, and cost no sync of their own.
 
 use std::mem;
 use std::sync::Arc;

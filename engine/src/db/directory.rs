@@ -8,7 +8,8 @@
 //!   anything else      NotOurs, naming the first file that is not ours
 //! ```
 //!
-//! The marker is the last thing made and the first thing read, so a crash in between leaves a folder that counts as empty.
+//! The marker is the last thing made and the first thing read, so a crash in between leaves a folder that counts as
+//! empty.
 
 use std::path::{Path, PathBuf};
 

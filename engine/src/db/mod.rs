@@ -13,8 +13,8 @@
 //!   scan         ordered pages
 //! ```
 //!
-//! Reads go on after writing has failed; they see what was published. Nothing here runs on `Drop` except that a snapshot is
-//! struck off a list: an engine that is not closed is simply recovered.
+//! Reads go on after writing has failed; they see what was published. Nothing here runs on `Drop` except that a
+//! snapshot is struck off a list: an engine that is not closed is simply recovered.
 
 mod batch;
 mod committer;

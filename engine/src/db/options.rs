@@ -9,8 +9,8 @@ pub enum Durability {
     /// Before it. A power loss takes no acknowledged write.
     #[default]
     Always,
-    /// At the latest this long after it. A power loss takes the acknowledged writes of that time. Writes that arrive while the
-    /// log is synced wait for it.
+    /// At the latest this long after it. A power loss takes the acknowledged writes of that time. Writes that arrive
+    /// while the log is synced wait for it.
     Interval(Duration),
     /// Whenever the operating system sees fit. A power loss takes any number of acknowledged writes, though always the
     /// last ones; the death of the process alone takes none.

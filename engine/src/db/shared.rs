@@ -5,8 +5,8 @@
 //!   snapshot    lock visible ─▶ note down the published sequence                                              ─▶ unlock
 //! ```
 //!
-//! Both under one lock: a snapshot is either noted before the group, and the group keeps what it reads, or taken after it. Plain
-//! reads do not need it: the memtable shows a group whole or not at all.
+//! Both under one lock: a snapshot is either noted before the group, and the group keeps what it reads, or taken after
+//! it. Plain reads do not need it: the memtable shows a group whole or not at all.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

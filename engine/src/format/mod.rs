@@ -10,7 +10,8 @@
 //!   fault       every way in which bytes can be wrong
 //! ```
 //!
-//! Decoders take bytes from anywhere: they return a [`Fault`], never panic and never allocate what a length only claims.
+//! Decoders take bytes from anywhere: they return a [`Fault`], never panic and never allocate what a length only
+//! claims.
 
 pub(crate) mod checksum;
 pub(crate) mod fault;

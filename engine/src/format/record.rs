@@ -9,10 +9,10 @@
 //!               └─────────────── checksummed, seeded with log number and the record's offset ─────────┘
 //! ```
 //!
-//! The synced offset says how many bytes of this file were known to be synced when the record was written. A valid record
-//! is therefore a witness: what lies before its synced offset had reached the disk, so damage there is corruption and not
-//! a torn write. The first sequence is that of the payload's first operation; a record without operations carries the
-//! sequence that comes next.
+//! The synced offset says how many bytes of this file were known to be synced when the record was written. A valid
+//! record is therefore a witness: what lies before its synced offset had reached the disk, so damage there is
+//! corruption and not a torn write. The first sequence is that of the payload's first operation; a record without
+//! operations carries the sequence that comes next.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -132,8 +132,8 @@ impl Header {
         }
     }
 
-    /// A cheap test that nearly every place which is not a record's fails: whether the fields could be those of a record
-    /// at `place` with `available` bytes behind its header.
+    /// A cheap test that nearly every place which is not a record's fails: whether the fields could be those of a
+    /// record at `place` with `available` bytes behind its header.
     pub(crate) fn is_plausible(&self, place: Place, available: u64) -> bool {
         self.log_number == place.log_number
             && self.reserved == [0; 3]

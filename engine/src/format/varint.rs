@@ -1,4 +1,5 @@
-//! Lengths as variable-length integers (LEB128, as in protobuf): seven bits a byte, lowest first, the top bit says "more".
+//! Lengths as variable-length integers (LEB128, as in protobuf): seven bits a byte, lowest first, the top bit says
+//! "more".
 //!
 //! ```text
 //!   0 .. 127          0xxxxxxx

@@ -4,8 +4,8 @@
 //!   wal     segments, records, operations; where the log is torn or corrupt, and what to do
 //! ```
 //!
-//! Inspecting only reads. It takes no lock, so it works on a directory in use and on a copy; what is being written while it looks may
-//! show as a torn tail.
+//! Inspecting only reads. It takes no lock, so it works on a directory in use and on a copy; what is being written
+//! while it looks may show as a torn tail.
 
 mod wal;
 

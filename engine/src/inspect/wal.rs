@@ -125,7 +125,8 @@ pub struct WalSummary {
     pub corruptions: u64,
 }
 
-/// Dumps one segment, or all segments of a data directory, to `sink`. A single segment is judged without its neighbours.
+/// Dumps one segment, or all segments of a data directory, to `sink`. A single segment is judged without its
+/// neighbours.
 ///
 /// # Errors
 ///

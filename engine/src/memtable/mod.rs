@@ -6,12 +6,13 @@
 //!   b      (8, tombstone)
 //! ```
 //!
-//! Readers ask for the newest version at or below a sequence and get one of three answers: the value, "deleted", or "unknown here",
-//! so that older data may live below (tables) and a tombstone can hide it. A version that a newer one replaced is dropped at once unless
-//! a live snapshot sees it: overwriting one key a million times keeps one version, and a scan over it costs one step.
+//! Readers ask for the newest version at or below a sequence and get one of three answers: the value, "deleted", or
+//! "unknown here", so that older data may live below (tables) and a tombstone can hide it. A version that a newer one
+//! replaced is dropped at once unless a live snapshot sees it: overwriting one key a million times keeps one version,
+//! and a scan over it costs one step.
 //!
-//! Inside is an ordered map behind a lock: readers share it, a writer holds it while a group is inserted, nobody across an
-//! await. It holds tombstones for ever; they leave with a flush.
+//! Inside is an ordered map behind a lock: readers share it, a writer holds it while a group is inserted, nobody across
+//! an await. It holds tombstones for ever; they leave with a flush.
 
 mod versions;
 
@@ -70,8 +71,8 @@ struct Inner {
 
 impl Memtable {
     /// Inserts writes; each key's sequences must come in ascending order. `is_read(from, until)` says whether a live
-    /// snapshot reads at a sequence in `from..until`: versions that none reads are dropped. Readers see all of the writes
-    /// or none.
+    /// snapshot reads at a sequence in `from..until`: versions that none reads are dropped. Readers see all of the
+    /// writes or none.
     pub(crate) fn insert(
         &self,
         writes: impl IntoIterator<Item = (Sequence, Operation)>,

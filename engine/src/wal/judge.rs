@@ -9,9 +9,9 @@
 //!                                                                             as durable (or nothing can tell): cut
 //! ```
 //!
-//! Taking corruption for a torn tail loses acknowledged writes without a word (RocksDB's history, ALICE); taking a torn tail for
-//! corruption keeps a sound database shut. A record behind X that does *not* prove X synced changes nothing: the disk may
-//! write later bytes first, and a log is recovered as a prefix, without holes.
+//! Taking corruption for a torn tail loses acknowledged writes without a word (RocksDB's history, ALICE); taking a torn
+//! tail for corruption keeps a sound database shut. A record behind X that does *not* prove X synced changes nothing:
+//! the disk may write later bytes first, and a log is recovered as a prefix, without holes.
 
 use crate::format::Fault;
 use crate::format::segment::BEGINNING_BYTES;

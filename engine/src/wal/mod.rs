@@ -15,8 +15,8 @@
 //!   recovery   reads the whole log, then, and only then, sets the torn tail aside
 //! ```
 //!
-//! A record proves what lay before it synced when it was written, a file proves its predecessor (`format`). Behind the last proof
-//! damage cannot be told from a torn write: such a tail is kept aside, cut off and reported.
+//! A record proves what lay before it synced when it was written, a file proves its predecessor (`format`). Behind the
+//! last proof damage cannot be told from a torn write: such a tail is kept aside, cut off and reported.
 
 mod judge;
 mod names;

@@ -6,7 +6,8 @@
 //!   wal-00000000000000000042.log.tail-1337.tmp the same, half copied
 //! ```
 //!
-//! A number is used once. A segment that never began is removed or set aside whole; its tail then keeps the number taken.
+//! A number is used once. A segment that never began is removed or set aside whole; its tail then keeps the number
+//! taken.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};

@@ -6,8 +6,9 @@
 //!   position            ▲
 //! ```
 //!
-//! The length is taken once, when the file is opened: on a file in use, reading ends there. The end of the log is where the bytes
-//! end, never where reading fails: a failed read is an error (RocksDB once took one for the end, and lost what followed).
+//! The length is taken once, when the file is opened: on a file in use, reading ends there. The end of the log is where
+//! the bytes end, never where reading fails: a failed read is an error (RocksDB once took one for the end, and lost
+//! what followed).
 
 use std::path::{Path, PathBuf};
 

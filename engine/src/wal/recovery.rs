@@ -7,12 +7,12 @@
 //!   then     a new segment begins, which says how long this one is: from now on that is proven
 //! ```
 //!
-//! Every step may be the last before the next crash: the tail is complete before it is cut, an existing copy is never replaced, and
-//! a repeated recovery finds either the state before a step or after it. A segment that tore before it had begun holds
-//! nothing and is set aside whole.
+//! Every step may be the last before the next crash: the tail is complete before it is cut, an existing copy is never
+//! replaced, and a repeated recovery finds either the state before a step or after it. A segment that tore before it
+//! had begun holds nothing and is set aside whole.
 //!
-//! It does not mistrust the page cache: after a failed sync *and* a restart of the process alone, the kernel may show bytes
-//! that never reached the disk (Rebello, ATC 2020).
+//! It does not mistrust the page cache: after a failed sync *and* a restart of the process alone, the kernel may show
+//! bytes that never reached the disk (Rebello, ATC 2020).
 
 use std::path::{Path, PathBuf};
 
@@ -40,8 +40,8 @@ pub struct Recovery {
     pub segments: u64,
     /// Bytes of log that were read.
     pub log_bytes: u64,
-    /// Whether the engine had been closed (or never used): then every write ever acknowledged is there, at any durability.
-    /// Otherwise writes behind `sequence` may be missing that had been acknowledged without being durable.
+    /// Whether the engine had been closed (or never used): then every write ever acknowledged is there, at any
+    /// durability. Otherwise writes behind `sequence` may be missing that had been acknowledged without being durable.
     pub closed_cleanly: bool,
     /// The torn end of the log, if it had one: the usual trace of a crash in the middle of a write.
     pub torn_tail: Option<TornTail>,
@@ -60,7 +60,8 @@ pub struct TornTail {
     pub fault: Fault,
     /// Where they are kept; `None` when they were all zero or there were none.
     pub kept_in: Option<PathBuf>,
-    /// Writes from this sequence on may be missing. None of them had been acknowledged as durable, unless the disk lied.
+    /// Writes from this sequence on may be missing. None of them had been acknowledged as durable, unless the disk
+    /// lied.
     pub missing_from: Sequence,
 }
 

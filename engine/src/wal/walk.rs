@@ -7,8 +7,8 @@
 //!                    ?      judged: torn, or corrupt                     ──▶ chain after, Ending
 //! ```
 //!
-//! Checksums catch bytes that changed. The chain catches what checksums cannot: a file that is missing, cut at a record's
-//! boundary or put back from a backup, and records that are skipped or come twice.
+//! Checksums catch bytes that changed. The chain catches what checksums cannot: a file that is missing, cut at a
+//! record's boundary or put back from a backup, and records that are skipped or come twice.
 
 use super::judge::{Damage, Ending, judge};
 use super::reader::{Reader, Record, Step};
@@ -83,8 +83,9 @@ impl Chain {
     }
 }
 
-/// Reads a segment from the reader's position to its end, hands every record that fits the chain to `visit`, and says how it ends. After
-/// [`Ending::Whole`] the chain calls for the next segment; otherwise it stands where the valid part ends.
+/// Reads a segment from the reader's position to its end, hands every record that fits the chain to `visit`, and says
+/// how it ends. After [`Ending::Whole`] the chain calls for the next segment; otherwise it stands where the valid part
+/// ends.
 pub(crate) async fn walk<F: File>(
     reader: &mut Reader<F>,
     has_successor: bool,
@@ -122,10 +123,50 @@ pub(crate) async fn walk<F: File>(
 
 #[cfg(test)]
 mod tests {
+    use bytes::{Bytes, BytesMut};
+
     use super::*;
+    use crate::format::operation::Operation;
+    use crate::format::record::{self, HEADER_BYTES, Header, Kind, Place};
 
     fn start(previous_number: u32, previous_bytes: u64) -> Start {
         Start { previous_number, previous_bytes }
+    }
+
+    /// A record as a reader would hand it over.
+    fn record(kind: Kind, first_sequence: u64, body: Body) -> Record {
+        let mut bytes = BytesMut::new();
+        let place = Place { log_number: 1, offset: 60 };
+        record::encode(&mut bytes, place, kind, Sequence(first_sequence), 60, |_| {});
+        let head: [u8; HEADER_BYTES] = bytes[..].try_into().expect("a header");
+        Record { offset: 60, header: Header::read(&head), body }
+    }
+
+    fn batch(first_sequence: u64, count: usize) -> Record {
+        let operation = Operation { key: Bytes::from("a"), value: None };
+        record(Kind::Batch, first_sequence, Body::Batch(vec![operation; count]))
+    }
+
+    #[test]
+    fn sequences_must_go_on_without_gap_or_overlap() {
+        let mut chain = Chain { previous: None, next_sequence: Some(Sequence(5)) };
+        assert_eq!(chain.accept(1, &batch(5, 3), false), Ok(()));
+        assert_eq!(chain.accept(1, &record(Kind::Seal, 8, Body::Seal), false), Ok(()));
+        for found in [7, 9] {
+            let damage = chain.accept(1, &batch(found, 1), false).expect_err("a break");
+            assert_eq!(damage.fault, Fault::SequenceBreak { expected: Sequence(8), found: Sequence(found) });
+        }
+        let mut chain = Chain::UNKNOWN;
+        assert!(chain.accept(1, &batch(u64::MAX, 1), false).is_err(), "an invented sequence is no reason to panic");
+    }
+
+    #[test]
+    fn a_segment_begins_with_its_start_and_has_no_other() {
+        let mut chain = Chain::UNKNOWN;
+        assert!(chain.accept(1, &batch(1, 1), true).is_err());
+        let start = record(Kind::SegmentStart, 1, Body::SegmentStart(Start::FIRST));
+        assert!(chain.accept(1, &start, false).is_err());
+        assert_eq!(chain.accept(1, &start, true), Ok(()));
     }
 
     #[test]

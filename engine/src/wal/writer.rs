@@ -6,8 +6,8 @@
 //!   rotate          sync ─▶ seal ─▶ sync ─▶ create next, its start says how long this one is ─▶ sync ─▶ sync_dir
 //! ```
 //!
-//! After any error the writer is done for: what reached the disk is unknown, and the next sync might say "fine" about bytes that
-//! are gone. It is dropped, and recovery decides.
+//! After any error the writer is done for: what reached the disk is unknown, and the next sync might say "fine" about
+//! bytes that are gone. It is dropped, and recovery decides.
 
 use std::path::{Path, PathBuf};
 
@@ -57,7 +57,8 @@ pub(crate) struct Writer<D: Disk> {
 }
 
 impl<D: Disk> Writer<D> {
-    /// Begins the next segment of `log`, which was repaired: it is durable whole. Segments are about `segment_bytes` long.
+    /// Begins the next segment of `log`, which was repaired: it is durable whole. Segments are about `segment_bytes`
+    /// long.
     pub(crate) async fn begin(disk: D, directory: PathBuf, segment_bytes: u64, log: &Log) -> Result<Self, DiskError> {
         let number = log.next_number;
         let (file, length) = create_segment(&disk, &directory, number, log.start, log.next_sequence).await?;

@@ -207,15 +207,15 @@ fn apply(names: &mut BTreeMap<PathBuf, usize>, change: &NameChange) {
     }
 }
 
-/// Some length between the two, and behind the durable part some bytes there and some not.
+/// Some length between the two, and behind the durable part some runs of bytes there and some not.
 fn part_of(file: &FileState, rng: &mut Rng) -> Vec<u8> {
     let (short, long) = (file.durable.len().min(file.data.len()), file.durable.len().max(file.data.len()));
     let length = rng.within(short as u64..long as u64 + 1) as usize;
     let source = if file.data.len() >= file.durable.len() { &file.data } else { &file.durable };
     let mut kept = source[..length].to_vec();
-    for byte in &mut kept[short..] {
-        if rng.chance(1, 8) {
-            *byte = 0;
+    for run in kept[short..].chunks_mut(32) {
+        if rng.chance(1, 4) {
+            run.fill(0);
         }
     }
     kept
