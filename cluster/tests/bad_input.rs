@@ -94,12 +94,20 @@ fn keys_values_and_levels_beyond_the_limits_are_refused_before_anything_is_sent(
 #[test]
 fn a_value_above_the_limit_is_refused_and_the_node_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    // A command line holds at most 128 KiB in one argument, so this limit is shown by the library that both doors use.
-    let value = vec![0; cluster::limits::MAX_VALUE_BYTES + 1];
-    let refused = cluster::limits::check_value(&value).unwrap_err().to_string();
-    assert!(refused.contains("4194305 bytes") && refused.contains("split it"), "{refused}");
-    assert_eq!(stormglass(&["put", "k", "v", "--data", text(&data)]).code, 0);
+    let cluster = ClusterFiles::new(folder.path(), 1, "");
+    let _server = cluster.serve(1);
+    let (node, value) = (cluster.address(1), folder.path().join("value"));
+    std::fs::write(&value, vec![b'v'; cluster::limits::MAX_VALUE_BYTES + 1]).unwrap();
+    says(&stormglass(&["put", "k", "--file", text(&value), "--node", &node]), 2, &["4194305 bytes", "split it"]);
+    assert_eq!(stormglass(&["get", "k", "--node", &node]).code, 1, "nothing was written");
+    let data = folder.path().join("embedded");
+    says(&stormglass(&["put", "k", "--file", text(&value), "--data", text(&data)]), 2, &["4194305 bytes"]);
+
+    std::fs::write(&value, vec![b'v'; cluster::limits::MAX_VALUE_BYTES]).unwrap();
+    let largest = stormglass(&["put", "k", "--file", text(&value), "--node", &node, "--timeout", "30s"]);
+    assert_eq!(largest.code, 0, "the largest value passes: {largest:?}");
+    let read = stormglass(&["get", "k", "--node", &node, "--timeout", "30s"]);
+    assert_eq!((read.code, read.out.trim().len()), (0, cluster::limits::MAX_VALUE_BYTES));
 }
 
 #[test]

@@ -94,7 +94,11 @@ pub(crate) struct Put {
     /// The key: 1 to 32,768 bytes.
     pub(crate) key: String,
     /// The value: at most 4 MiB.
-    pub(crate) value: String,
+    #[arg(required_unless_present = "file")]
+    pub(crate) value: Option<String>,
+    /// Take the value from this file instead; `-` is standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "value")]
+    pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) target: Target,
 }

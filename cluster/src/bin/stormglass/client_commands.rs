@@ -1,5 +1,6 @@
 //! get, put, delete, scan and status through a node.
 
+use std::io::Read;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -37,10 +38,27 @@ pub(crate) async fn get(get: &Get, json: bool) -> Result<ExitCode, Failed> {
 }
 
 pub(crate) async fn put(put: &Put, json: bool) -> Result<ExitCode, Failed> {
-    let (key, value) = (Bytes::from(put.key.clone()), Bytes::from(put.value.clone()));
+    let (key, value) = (Bytes::from(put.key.clone()), value_to_put(put)?);
+    // Refused here, so that no connection is needed to say so.
+    cluster::limits::check_value(&value).map_err(|error| Failed::usage(error.to_string()))?;
     let mut client = connect(&put.target.node).await?;
     let completed = client.put(key, value, put.target.consistency, put.target.timeout).await;
     written(completed, &put.key, &put.target, json)
+}
+
+/// The value that a put was given, on the command line or in a file.
+pub(crate) fn value_to_put(put: &Put) -> Result<Bytes, Failed> {
+    let Some(file) = &put.file else { return Ok(Bytes::from(put.value.clone().unwrap_or_default())) };
+    let mut value = Vec::new();
+    // One byte more than is allowed is enough to know that there is too much.
+    let most = cluster::limits::MAX_VALUE_BYTES as u64 + 1;
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().lock().take(most).read_to_end(&mut value)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(most).read_to_end(&mut value))
+    };
+    read.map_err(|error| Failed::usage(format!("{}: {error}", file.display())))?;
+    Ok(Bytes::from(value))
 }
 
 pub(crate) async fn delete(delete: &Delete, json: bool) -> Result<ExitCode, Failed> {

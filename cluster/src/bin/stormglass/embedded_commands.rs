@@ -10,7 +10,7 @@ use engine::world::real::RealWorld;
 use serde_json::json;
 
 use crate::arguments::{Delete, Get, Put, Scan};
-use crate::client_commands::print_row;
+use crate::client_commands::{print_row, value_to_put};
 use crate::output::{Failed, print, readable};
 
 async fn open(data: &Path, create_if_missing: bool) -> Result<Embedded<RealWorld>, Failed> {
@@ -34,9 +34,10 @@ pub(crate) async fn get(data: &Path, get: &Get, json: bool) -> Result<ExitCode, 
 
 pub(crate) async fn put(data: &Path, put: &Put, json: bool) -> Result<ExitCode, Failed> {
     check_key(&put.key)?;
-    cluster::limits::check_value(put.value.as_bytes()).map_err(|error| Failed::usage(error.to_string()))?;
+    let value = value_to_put(put)?;
+    cluster::limits::check_value(&value).map_err(|error| Failed::usage(error.to_string()))?;
     let database = open(data, true).await?;
-    database.put(put.key.as_bytes(), Bytes::from(put.value.clone())).await?;
+    database.put(put.key.as_bytes(), value).await?;
     database.close().await?;
     written(&put.key, json)
 }

@@ -98,17 +98,19 @@ pub(crate) fn report_text(report: &ConsistencyReport) -> String {
         report.answers.len(),
         report.took_micros as f64 / 1_000.0
     );
+    let decided = report.answers.len() - report.silent().len() >= report.required;
     for (node, answer) in &report.answers {
         let after =
             answer.after_micros.map_or(String::new(), |micros| format!("after {:.1} ms ", micros as f64 / 1_000.0));
         let repaired = if answer.repaired { ", repaired" } else { "" };
-        text.push_str(&format!("  {node}  {after}{}{repaired}\n", said_text(&answer.said)));
+        text.push_str(&format!("  {node}  {after}{}{repaired}\n", said_text(&answer.said, decided)));
     }
     text
 }
 
-fn said_text(said: &Said) -> String {
+fn said_text(said: &Said, decided: bool) -> String {
     match said {
+        Said::Nothing if decided => "was not waited for".to_string(),
         Said::Nothing => "did not answer".to_string(),
         Said::Holds(None) => "holds nothing".to_string(),
         Said::Holds(Some(version)) => format!("holds {version}"),
