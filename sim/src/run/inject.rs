@@ -44,7 +44,7 @@ pub(super) fn begin(
         let injector = Injector { laboratory: laboratory.clone(), cluster: cluster.clone(), zero };
         let (done, duration) = (done.clone(), plan.workload.duration_micros);
         laboratory.spawn(async move {
-            laboratory_wait(&injector, fault.at_micros).await;
+            injector.wait_until(fault.at_micros).await;
             let end = fault.until_micros.unwrap_or(duration);
             let met = injector.inject(&fault.injection, end).await;
             let instant = matches!(fault.injection, Injection::ClockStep { .. });
@@ -62,10 +62,6 @@ pub(super) fn begin(
     Injections { tasks: tasks.collect(), done }
 }
 
-async fn laboratory_wait(injector: &Injector, micros: u64) {
-    injector.laboratory.sleep_until_micros(injector.zero + micros).await;
-}
-
 struct Injector {
     laboratory: Laboratory,
     cluster: Cluster,
@@ -73,6 +69,11 @@ struct Injector {
 }
 
 impl Injector {
+    /// Waits until `micros` of the workload have passed.
+    async fn wait_until(&self, micros: u64) {
+        self.laboratory.sleep_until_micros(self.zero + micros).await;
+    }
+
     /// Does one fault, waits until its end, undoes it, and tells what it met.
     async fn inject(&self, injection: &Injection, end: u64) -> u64 {
         let network = self.laboratory.network();
@@ -80,18 +81,18 @@ impl Injector {
             Injection::Partition { groups } => {
                 let groups: Vec<Vec<Peer>> = groups.iter().map(|group| peers(group)).collect();
                 let partition = network.split(&groups);
-                laboratory_wait(self, end).await;
+                self.wait_until(end).await;
                 network.unblock(partition)
             }
             Injection::PartitionOneWay { from, to } => {
                 let partition = network.block(&peers(from), &peers(to));
-                laboratory_wait(self, end).await;
+                self.wait_until(end).await;
                 network.unblock(partition)
             }
             Injection::Isolate { node } => {
                 let others = self.cluster.nodes().filter(|other| other != node).map(Peer::Node).collect();
                 let partition = network.split(&[vec![Peer::Node(*node)], others]);
-                laboratory_wait(self, end).await;
+                self.wait_until(end).await;
                 network.unblock(partition)
             }
             Injection::Crash { power, victims } => self.crash(*power, victims).await,
@@ -109,7 +110,7 @@ impl Injector {
                     loss_ppm: loss_ppm.unwrap_or(before.loss_ppm),
                     duplicate_ppm: duplicate_ppm.unwrap_or(before.duplicate_ppm),
                 });
-                laboratory_wait(self, end).await;
+                self.wait_until(end).await;
                 network.set_default_link(before);
                 let now = self.laboratory.counters();
                 match (slow, loss_ppm, duplicate_ppm) {
@@ -122,7 +123,7 @@ impl Injector {
                 let machine = &self.cluster.member(*node).machine;
                 let sent = machine.counters().messages_sent;
                 machine.clock().step_micros(*by_micros);
-                laboratory_wait(self, end).await;
+                self.wait_until(end).await;
                 machine.counters().messages_sent - sent
             }
         }
@@ -171,7 +172,7 @@ impl Injector {
         let machine = &self.cluster.member(node).machine;
         let delivered = machine.counters().messages_delivered;
         machine.pause();
-        laboratory_wait(self, end).await;
+        self.wait_until(end).await;
         machine.resume();
         machine.counters().messages_delivered - delivered
     }
@@ -182,7 +183,7 @@ impl Injector {
         let mut settings = disk.settings();
         settings.slow_factor *= u64::from(factor);
         disk.set(settings);
-        laboratory_wait(self, end).await;
+        self.wait_until(end).await;
         let mut settings = disk.settings();
         settings.slow_factor /= u64::from(factor);
         disk.set(settings);
@@ -194,7 +195,7 @@ impl Injector {
         let ways: Vec<(Peer, Peer)> = from.iter().flat_map(|from| to.iter().map(|to| (*from, *to))).collect();
         let before: Vec<Option<LinkSettings>> =
             ways.iter().map(|(from, to)| network.set_link(*from, *to, settings)).collect();
-        laboratory_wait(self, end).await;
+        self.wait_until(end).await;
         let mut met = 0;
         for ((from, to), before) in ways.into_iter().zip(before) {
             met += network.clear_link(from, to);

@@ -14,7 +14,7 @@ use reports::facts::{ExpectationFact, Held, Verdict};
 use super::{Observed, whole};
 use crate::check::convergence::FinalRead;
 use crate::check::linearizable::DEFAULT_STEPS_PER_KEY;
-use crate::check::{Anomaly, Findings, Index, Phase, convergence, linearizable, lost_writes, sessions, stale_reads};
+use crate::check::{Anomaly, Findings, Index, convergence, linearizable, lost_writes, sessions, stale_reads};
 use crate::history::{Operation, OperationKind};
 use crate::scenario::{Comparison, Expectation, Plan, Selection, share_text, time_text};
 
@@ -36,7 +36,7 @@ struct Found {
     convergence: Findings,
 }
 
-pub(super) fn judge(plan: &Plan, observed: &Observed, _phases: &[Phase]) -> Judged {
+pub(super) fn judge(plan: &Plan, observed: &Observed) -> Judged {
     let found = examine(observed);
     let mut expectations: Vec<ExpectationFact> =
         plan.expect.iter().map(|expectation| hold(expectation, plan, observed, &found)).collect();

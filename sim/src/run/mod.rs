@@ -83,7 +83,7 @@ pub fn run_watched(plan: &Plan, seed: u64, progress: &Progress, trace_tail: usiz
     let (inside, watched) = (plan.clone(), progress.clone());
     let sealed = run_sealed_keeping(trace_tail, seed, move |laboratory| observe(laboratory, inside, watched));
     let phases = phases::of(plan, &sealed.value.injected);
-    let judged = judge::judge(plan, &sealed.value, &phases);
+    let judged = judge::judge(plan, &sealed.value);
     let wall = started.elapsed();
     let facts = facts::facts(plan, seed, &sealed, &phases, judged, wall);
     Run { facts, history: sealed.value.history, trace: sealed.trace, trace_tail: sealed.trace_tail }
