@@ -1,4 +1,5 @@
-//! What a node counts. Counters only rise; a reader takes differences.
+//! What a node counts. Counters only rise; a reader takes differences. They are shown by `stormglass status` and summed into
+//! the laboratory's reports.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

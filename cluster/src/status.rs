@@ -1,4 +1,5 @@
-//! What a node says of itself when asked: facts by name, so that newer nodes can say more.
+//! What a node says of itself when asked: facts by name, in a fixed order, so that newer nodes can say more and older clients
+//! still show it.
 
 use engine::world::World;
 use engine::{Db, Durability};

@@ -1,4 +1,5 @@
-//! Failures, as a client must tell them apart: what certainly did not happen, and what may have.
+//! Failures, as a client must tell them apart: what certainly did not happen, and what may have. A timeout is always of the
+//! second kind.
 
 use crate::wire;
 

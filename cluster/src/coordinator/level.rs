@@ -1,4 +1,5 @@
-//! Consistency levels: how many replicas must answer before the client does get its answer.
+//! Consistency levels: how many replicas must answer before the client does get its answer. Reads at R and writes at W meet
+//! when R + W > N (Dynamo, section 4.5).
 
 use std::fmt;
 use std::str::FromStr;

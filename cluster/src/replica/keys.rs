@@ -1,4 +1,11 @@
 //! The engine's keys: keyspace, partition, user key, in big-endian order, so that they sort the way people think.
+//!
+//! ```text
+//!   0            4           6
+//!   ┌────────────┬───────────┬──────────┐
+//!   │ keyspace   │ partition │ user key │
+//!   └────────────┴───────────┴──────────┘
+//! ```
 
 use bytes::{BufMut, Bytes, BytesMut};
 

@@ -1,4 +1,5 @@
-//! Tokens and partitions: pure arithmetic on the 64-bit ring.
+//! Tokens and partitions: pure arithmetic on the 64-bit ring. A partition is the highest bits of a token, so its arc is found
+//! by a shift and its bounds by a mask.
 
 use std::fmt;
 

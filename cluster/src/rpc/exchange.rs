@@ -1,4 +1,5 @@
-//! Matching replies to what was asked. One exchange may ask many nodes; its replies arrive in one queue.
+//! Matching replies to what was asked. One exchange may ask many nodes; its replies arrive in one queue, and are forgotten
+//! with it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,5 @@
-//! The version of a row: hybrid logical time, and the node that gave it out.
+//! The version of a row: hybrid logical time, and the node that gave it out. Comparing two stamps is comparing two numbers;
+//! no stamp is ever given out twice.
 
 use std::fmt;
 

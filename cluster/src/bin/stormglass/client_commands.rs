@@ -1,4 +1,5 @@
-//! get, put, delete, scan and status through a node.
+//! get, put, delete, scan and status through a node. Each connects, asks once and says honestly what came of it: nothing is
+//! retried, because only the user knows whether a write may be applied twice.
 
 use std::io::Read;
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! get, put, delete and scan on a directory, without a server.
+//! get, put, delete and scan on a directory, without a server. Each opens the engine, does one thing, and closes it so that
+//! the next one has nothing to recover.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! What people and programs get to read, and the exit codes.
+//! What people and programs get to read, and the exit codes: one place where every error of the crates below becomes a
+//! number that scripts can rely on.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

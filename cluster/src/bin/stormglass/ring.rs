@@ -1,4 +1,5 @@
-//! `stormglass ring explain KEY`: hash -> token -> partition -> nodes, from a configuration file alone.
+//! `stormglass ring explain KEY`: hash -> token -> partition -> nodes, from a configuration file alone; no node is asked,
+//! because every node and client computes the same table.
 
 use std::process::ExitCode;
 

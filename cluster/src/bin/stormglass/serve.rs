@@ -1,4 +1,5 @@
-//! `stormglass serve`: a production node, from its configuration file to the signal that ends it.
+//! `stormglass serve`: a production node, from its configuration file to the signal that ends it. SIGTERM and SIGINT close the
+//! data cleanly; anything harsher is what recovery is for.
 
 use std::path::Path;
 use std::process::ExitCode;

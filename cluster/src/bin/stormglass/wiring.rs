@@ -1,4 +1,5 @@
-//! The real world, wired: a node's, and a client's.
+//! The real world, wired: a node's, and a client's. Identity, cluster fingerprint, address and what is logged of connections
+//! are decided here and nowhere else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! `storm fuzz`: scenarios over a range of seeds, several runs at a time.
+//! `storm fuzz`: scenarios over a range of seeds, several runs at a time. Each run is a world of its own on a thread of its
+//! own, so how many run at once changes no result.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;

@@ -1,4 +1,5 @@
-//! `storm list`: the scenario library, one line each.
+//! `storm list`: the scenario library, one line each. A file that cannot be run is named with its mistakes, beside the
+//! others.
 
 use std::process::ExitCode;
 

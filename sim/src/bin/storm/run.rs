@@ -1,4 +1,5 @@
-//! `storm run`: one scenario, one seed, one verdict.
+//! `storm run`: one scenario, one seed, one verdict; in words, as JSON, or as a report in a directory. Longer runs show their
+//! progress on a terminal, and nothing in a pipe.
 
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};

@@ -1,4 +1,10 @@
-//! The history of a load as JSON lines, in the shape that the laboratory reads (Jepsen's events): two lines an operation.
+//! The history of a load as JSON lines, in the shape that the laboratory reads (Jepsen's events): two lines an operation,
+//! so that real nodes are judged by the same checks as simulated ones.
+//!
+//! ```text
+//!   {"type":"invoke","process":3,"f":"write","key":"k","value":"v","time_micros":123,"node":"n1", ...}
+//!   {"type":"ok" | "fail" | "info", ...}
+//! ```
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

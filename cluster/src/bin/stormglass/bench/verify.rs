@@ -1,4 +1,5 @@
-//! `stormglass bench --verify`: what was acknowledged is there with its value; what was never sent is not there.
+//! `stormglass bench --verify`: what was acknowledged is there with its value; what was never sent is not there. A key whose
+//! acknowledgement never came may be there or not: its outcome was unknown.
 
 use std::path::Path;
 use std::process::ExitCode;
