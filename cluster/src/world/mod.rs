@@ -1,4 +1,5 @@
-//! The seam's fourth side: the network. See `engine::world` for the other three.
+//! The seam's fourth side: the network. See `engine::world` for the other three; a cluster node, and a client of one, need
+//! all four.
 
 pub mod contract;
 pub mod network;

@@ -1,4 +1,5 @@
-//! From a run to what its report shows: counting and sorting, no judgement.
+//! From a run to what its report shows: counting and sorting, no judgement. Everything here is in the report's own words, so
+//! that the reports crate needs to know nothing of the laboratory.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What happened in a run, counted: so that a run in which nothing happened cannot pass for a proof.
+//! What happened in a run, counted: so that a run in which nothing happened cannot pass for a proof. Counters only rise; who
+//! wants a part of a run takes the difference of two looks.
 
 /// Counts over the whole run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! What can be typed, and the help that teaches it. Whatever clap refuses ends with exit code 2, as bad usage should.
+//! What can be typed, and the help that teaches it. Whatever cannot be understood is bad usage: clap says what is wrong, and
+//! ends with exit code 2.
 
 use std::path::PathBuf;
 
