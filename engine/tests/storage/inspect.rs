@@ -4,14 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::inspect::{Verdict, WalLine, WalSummary, wal};
+use engine::inspect::{Verdict, WalLine, WalSummary, escaped_key, wal};
 use engine::{Batch, Db, Options};
 
 use crate::support::{DIRECTORY, MemoryDisk, MemoryWorld, run, segment};
 
 async fn dump(disk: &MemoryDisk, path: &Path) -> (Vec<WalLine>, WalSummary) {
     let mut lines = Vec::new();
-    let summary = wal(disk, path, |line| lines.push(line)).await.expect("a dump");
+    let summary = wal(disk, path, escaped_key, |line| lines.push(line)).await.expect("a dump");
     (lines, summary)
 }
 
@@ -138,6 +138,6 @@ fn a_file_that_is_no_log_is_damage_and_not_an_error() {
             assert_eq!((lines.len(), summary.batches), (2, 0));
             assert!(matches!(lines[1], WalLine::Damage { offset: 0, .. }));
         }
-        assert!(wal(&disk, Path::new("/data/nothing"), |_| {}).await.is_err());
+        assert!(wal(&disk, Path::new("/data/nothing"), escaped_key, |_| {}).await.is_err());
     });
 }
