@@ -10,6 +10,7 @@
 //! replication: 3                # N: replicas of each key, on distinct nodes        (default 3, or all when fewer)
 //! partitions: 64                # equal arcs of the ring, a power of two; for ever  (default 64)
 //! durability: always            # always | interval 10ms | none                     (default always)
+//! wal_segment_bytes: 67108864   # the log goes on in a new file at about this length (default 64 MiB, at least 1024)
 //! max_clock_offset: 500ms       # a new version further in the future is refused    (default 500ms)
 //! request_timeout: 1s           # for requests that bring no timeout of their own   (default 1s)
 //! ```
@@ -23,6 +24,9 @@ use serde::Deserialize;
 
 use crate::ring::{Placement, PlacementError};
 use crate::world::NodeId;
+
+/// The shortest file that a log may be cut into: below it, a file would hold hardly more than its own beginning.
+pub const WAL_SEGMENT_BYTES_MIN: u64 = 1024;
 
 /// A validated `node.yaml`.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ pub struct NodeConfig {
     pub partitions: u32,
     /// When a write is acknowledged.
     pub durability: Durability,
+    /// Length at which the log goes on in a new file, in bytes; at least [`WAL_SEGMENT_BYTES_MIN`].
+    pub wal_segment_bytes: u64,
     /// How far a new version may lie in the future of this node's clock.
     pub max_clock_offset: Duration,
     /// Timeout of requests that bring none of their own.
@@ -57,8 +63,17 @@ pub struct ConfigError {
     pub reason: String,
 }
 
-const KEYS: [&str; 8] =
-    ["node", "data", "nodes", "replication", "partitions", "durability", "max_clock_offset", "request_timeout"];
+const KEYS: [&str; 9] = [
+    "node",
+    "data",
+    "nodes",
+    "replication",
+    "partitions",
+    "durability",
+    "wal_segment_bytes",
+    "max_clock_offset",
+    "request_timeout",
+];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +84,7 @@ struct RawConfig {
     replication: Option<usize>,
     partitions: Option<u32>,
     durability: Option<String>,
+    wal_segment_bytes: Option<u64>,
     max_clock_offset: Option<String>,
     request_timeout: Option<String>,
 }
@@ -101,6 +117,11 @@ impl NodeConfig {
             None => Durability::Always,
             Some(text) => parse_durability(&text).map_err(|reason| field("durability", reason))?,
         };
+        let wal_segment_bytes = raw.wal_segment_bytes.unwrap_or(Options::default().segment_bytes);
+        if wal_segment_bytes < WAL_SEGMENT_BYTES_MIN {
+            let reason = format!("{wal_segment_bytes} bytes are too few: at least {WAL_SEGMENT_BYTES_MIN}");
+            return Err(field("wal_segment_bytes", reason));
+        }
         let folder = file.parent().unwrap_or(Path::new(""));
         let config = Self {
             node,
@@ -109,6 +130,7 @@ impl NodeConfig {
             nodes,
             partitions: raw.partitions.unwrap_or(64),
             durability,
+            wal_segment_bytes,
             max_clock_offset: duration("max_clock_offset", raw.max_clock_offset, Duration::from_millis(500))?,
             request_timeout: duration("request_timeout", raw.request_timeout, Duration::from_secs(1))?,
         };
@@ -136,7 +158,7 @@ impl NodeConfig {
 
     /// How the engine is opened.
     pub fn engine_options(&self) -> Options {
-        Options { durability: self.durability, ..Options::default() }
+        Options { durability: self.durability, segment_bytes: self.wal_segment_bytes, ..Options::default() }
     }
 }
 
@@ -200,6 +222,7 @@ mod tests {
         assert_eq!(config.partitions, 64);
         assert_eq!(config.durability, Durability::Always);
         assert_eq!(config.data, Path::new("etc/data/n1"));
+        assert_eq!(config.engine_options(), Options::default());
     }
 
     #[test]
@@ -222,6 +245,16 @@ mod tests {
         assert!(partitions.contains(":6: partitions: 100 partitions"), "{partitions}");
         let durability = refused(&format!("{GOOD}durability: sometimes\n"));
         assert!(durability.contains("use always, interval 10ms, or none"), "{durability}");
+        let segment = refused(&format!("{GOOD}wal_segment_bytes: 100\n"));
+        assert!(segment.contains(":6: wal_segment_bytes: 100 bytes are too few: at least 1024"), "{segment}");
+        let segment = refused(&format!("{GOOD}wal_segment_bytes: -1\n"));
+        assert!(segment.starts_with("etc/node.yaml:6: wal_segment_bytes: invalid type"), "{segment}");
+    }
+
+    #[test]
+    fn the_length_of_log_files_reaches_the_engine() {
+        let config = NodeConfig::parse(Path::new("node.yaml"), &format!("{GOOD}wal_segment_bytes: 4096\n")).unwrap();
+        assert_eq!(config.engine_options().segment_bytes, 4096);
     }
 
     #[test]

@@ -9,4 +9,4 @@
 
 mod wal;
 
-pub use wal::{Row, RowKind, Verdict, WalLine, WalSummary, wal};
+pub use wal::{Row, RowKind, Verdict, WalLine, WalSummary, escaped_key, wal};

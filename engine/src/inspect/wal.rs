@@ -52,7 +52,7 @@ pub struct Row {
     pub sequence: Sequence,
     /// What it is.
     pub operation: RowKind,
-    /// The key, with bytes that are not printable ASCII escaped; for a start, its predecessor.
+    /// The key, as the caller names keys; for a start, its predecessor.
     pub key: String,
     /// Bytes of the value.
     pub value_bytes: Option<u64>,
@@ -125,17 +125,27 @@ pub struct WalSummary {
     pub corruptions: u64,
 }
 
+/// A key as it is: printable ASCII, other bytes escaped. For callers of [`wal`] whose keys have no inner layout.
+pub fn escaped_key(key: &[u8]) -> String {
+    key.escape_ascii().to_string()
+}
+
 /// Dumps one segment, or all segments of a data directory, to `sink`. A single segment is judged without its
-/// neighbours.
+/// neighbours. `name_key` makes a key readable: the engine does not know what its users' keys are made of.
 ///
 /// # Errors
 ///
 /// `Disk` when reading fails, `NewerFormat`. Damage is no error: it is what the dump is for.
-pub async fn wal<D: Disk>(disk: &D, path: &Path, mut sink: impl FnMut(WalLine) + Send) -> Result<WalSummary, Error> {
+pub async fn wal<D: Disk>(
+    disk: &D,
+    path: &Path,
+    name_key: fn(&[u8]) -> String,
+    mut sink: impl FnMut(WalLine) + Send,
+) -> Result<WalSummary, Error> {
     let entries = match disk.list(path).await {
         Ok(entries) => entries,
         Err(error) if error.kind == DiskErrorKind::NotADirectory => {
-            let mut dump = Dump::new(&mut sink, Chain::UNKNOWN);
+            let mut dump = Dump::new(&mut sink, name_key, Chain::UNKNOWN);
             let reader = open_single(disk, path).await?;
             dump.segment(reader, path, false).await?;
             return Ok(dump.summary);
@@ -143,7 +153,7 @@ pub async fn wal<D: Disk>(disk: &D, path: &Path, mut sink: impl FnMut(WalLine) +
         Err(error) => return Err(error.into()),
     };
     let numbers: Vec<u32> = entries.iter().filter_map(|entry| segment_number(&entry.name)).collect();
-    let mut dump = Dump::new(&mut sink, Chain::BEGINNING);
+    let mut dump = Dump::new(&mut sink, name_key, Chain::BEGINNING);
     for (index, number) in numbers.iter().enumerate() {
         let reader = Reader::open(disk, path, *number).await?;
         dump.segment(reader, &path.join(segment_name(*number)), index + 1 < numbers.len()).await?;
@@ -170,13 +180,14 @@ async fn open_single<D: Disk>(disk: &D, path: &Path) -> Result<Reader<D::File>, 
 
 struct Dump<'a, S> {
     sink: &'a mut S,
+    name_key: fn(&[u8]) -> String,
     chain: Chain,
     summary: WalSummary,
 }
 
 impl<'a, S: FnMut(WalLine) + Send> Dump<'a, S> {
-    fn new(sink: &'a mut S, chain: Chain) -> Self {
-        Self { sink, chain, summary: WalSummary::default() }
+    fn new(sink: &'a mut S, name_key: fn(&[u8]) -> String, chain: Chain) -> Self {
+        Self { sink, name_key, chain, summary: WalSummary::default() }
     }
 
     async fn segment<F: File>(&mut self, mut reader: Reader<F>, file: &Path, has_successor: bool) -> Result<(), Error> {
@@ -185,8 +196,8 @@ impl<'a, S: FnMut(WalLine) + Send> Dump<'a, S> {
         self.summary.bytes += length_bytes;
         (self.sink)(WalLine::Segment { file: file.to_path_buf(), length_bytes });
         loop {
-            let Self { sink, chain, summary } = self;
-            let mut show = |record: Record| show_record(record, summary, *sink);
+            let Self { sink, name_key, chain, summary } = self;
+            let mut show = |record: Record| show_record(record, *name_key, summary, *sink);
             match walk(&mut reader, has_successor, chain, &mut show).await? {
                 Ending::Whole { sealed } => {
                     summary.closed_cleanly = sealed;
@@ -223,7 +234,12 @@ impl<'a, S: FnMut(WalLine) + Send> Dump<'a, S> {
     }
 }
 
-fn show_record(record: Record, summary: &mut WalSummary, sink: &mut impl FnMut(WalLine)) {
+fn show_record(
+    record: Record,
+    name_key: fn(&[u8]) -> String,
+    summary: &mut WalSummary,
+    sink: &mut impl FnMut(WalLine),
+) {
     let Record { offset, header, body } = record;
     let row = |index: usize, operation, key, value_bytes| {
         WalLine::Row(Row {
@@ -250,7 +266,7 @@ fn show_record(record: Record, summary: &mut WalSummary, sink: &mut impl FnMut(W
             summary.first_sequence.get_or_insert(header.first_sequence);
             summary.last_sequence = Some(header.first_sequence.plus(operations.len() as u64 - 1));
             for (index, operation) in operations.iter().enumerate() {
-                let key = operation.key.escape_ascii().to_string();
+                let key = name_key(&operation.key);
                 match &operation.value {
                     Some(value) => {
                         summary.puts += 1;

@@ -4,14 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::inspect::{Verdict, WalLine, WalSummary, wal};
-use engine::{Batch, Db, Options};
+use engine::inspect::{Verdict, WalLine, WalSummary, escaped_key, wal};
+use engine::{Batch, Db, Error, Options};
 
 use crate::support::{DIRECTORY, MemoryDisk, MemoryWorld, run, segment};
 
 async fn dump(disk: &MemoryDisk, path: &Path) -> (Vec<WalLine>, WalSummary) {
     let mut lines = Vec::new();
-    let summary = wal(disk, path, |line| lines.push(line)).await.expect("a dump");
+    let summary = wal(disk, path, escaped_key, |line| lines.push(line)).await.expect("a dump");
     (lines, summary)
 }
 
@@ -129,15 +129,19 @@ fn a_directory_in_use_and_a_copy_under_any_name_can_be_looked_at_and_nothing_cha
 }
 
 #[test]
-fn a_file_that_is_no_log_is_damage_and_not_an_error() {
+fn noise_under_a_segments_name_is_damage_and_under_any_other_no_log() {
     run(async {
         let disk = MemoryDisk::new();
+        let noise = Path::new("/data/noise");
         for content in [&b""[..], b"x", &[0; 100], &[0xff; 100_000]] {
-            disk.plant(Path::new("/data/noise"), content);
-            let (lines, summary) = dump(&disk, Path::new("/data/noise")).await;
+            disk.plant(&segment(7), content);
+            let (lines, summary) = dump(&disk, &segment(7)).await;
             assert_eq!((lines.len(), summary.batches), (2, 0));
             assert!(matches!(lines[1], WalLine::Damage { offset: 0, .. }));
+            disk.plant(noise, content);
+            let refused = wal(&disk, noise, escaped_key, |_| {}).await;
+            assert!(matches!(refused, Err(Error::NotALog { path }) if path == noise));
         }
-        assert!(wal(&disk, Path::new("/data/nothing"), |_| {}).await.is_err());
+        assert!(wal(&disk, Path::new("/data/nothing"), escaped_key, |_| {}).await.is_err());
     });
 }

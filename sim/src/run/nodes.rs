@@ -236,6 +236,7 @@ fn config(plan: &Plan, node: NodeId) -> NodeConfig {
             scenario::Durability::Interval { micros } => engine::Durability::Interval(Duration::from_micros(micros)),
             scenario::Durability::None => engine::Durability::None,
         },
+        wal_segment_bytes: engine::Options::default().segment_bytes,
         max_clock_offset: Duration::from_micros(plan.cluster.max_clock_offset_micros),
         request_timeout: Duration::from_micros(plan.cluster.coordinator_timeout_micros),
     }

@@ -53,7 +53,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "A node.yaml:\n\n  node: n1\n  data: ./data/n1\n  nodes:\n    n1: 127.0.0.1:7101\n    n2: \
     127.0.0.1:7102\n    n3: 127.0.0.1:7103\n  replication: 3          # replicas of each key\n  partitions: 64          # a \
-    power of two; for ever\n  durability: always      # always | interval 10ms | none\n  max_clock_offset: 500ms # newer \
+    power of two; for ever\n  durability: always      # always | interval 10ms | none\n  wal_segment_bytes: \
+    67108864  # the log goes on in a new file at about this length\n  max_clock_offset: 500ms # newer \
     versions from further in the future are refused\n  request_timeout: 1s")]
 pub(crate) struct Serve {
     /// The node's configuration.
