@@ -37,6 +37,8 @@ counters! {
     replica_requests,
     /// Requests of coordinators that were refused because of their epoch.
     replica_epoch_refused,
+    /// Requests of coordinators that were refused because too many were in progress.
+    replica_overloaded,
     /// Reads that had to write the newest version back before they answered.
     read_write_backs,
     /// Replicas brought up to date after a read had answered.

@@ -10,8 +10,7 @@
 //! The loop itself never waits for anything but the next frame.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,12 +18,12 @@ use engine::world::{Tasks, World};
 use engine::{Batch, Db, Expected, Recovery};
 
 use crate::config::NodeConfig;
-use crate::coordinator::{Completed, Coordinator, Failure, FailureKind, Level, serve_replica};
+use crate::coordinator::{Completed, Coordinator, Failure, FailureKind, LateAnswers, Level, serve_replica};
 use crate::limits::MAX_TIMEOUT_MICROS;
 use crate::metrics::Metrics;
 use crate::replica::{Replica, SYSTEM_KEYSPACE, engine_key};
 use crate::ring::{PartitionId, Placement, PlacementError};
-use crate::rpc::Duplicates;
+use crate::rpc::{Duplicates, Refused, Slots};
 use crate::status;
 use crate::versioning::{Row, Stamp};
 use crate::wire::{self, Body, ClientReply, Message};
@@ -32,6 +31,12 @@ use crate::world::{ClientId, ClusterWorld, Network, NodeId, Peer};
 
 /// Client requests in progress at once; more are refused before anything is begun.
 const CLIENT_REQUESTS_MAX: usize = 4_096;
+
+/// Requests of coordinators in progress at once; more are refused before anything is begun.
+const REPLICA_REQUESTS_MAX: usize = 16_384;
+
+/// Reads that have been answered and still wait for slow replicas to repair; more leave them to the next read.
+const LATE_REPAIRS_MAX: usize = 1_024;
 
 /// A node that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +72,11 @@ struct Shared<W: ClusterWorld> {
     replica: Replica<W>,
     coordinator: Coordinator<W>,
     duplicates: Mutex<Duplicates>,
-    in_progress: AtomicUsize,
+    client_requests: Slots,
+    replica_requests: Slots,
+    late_repairs: Slots,
+    /// Requests of coordinators that were refused although a later copy of them might have been accepted.
+    refused: Mutex<Refused>,
     metrics: Arc<Metrics>,
 }
 
@@ -80,8 +89,14 @@ impl<W: ClusterWorld> Node<W> {
         claim(&db, &config.data, &owner).await?;
         let metrics = Arc::new(Metrics::default());
         let replica = Replica::new(world.clone(), db, config.node, placement.clone(), config.max_clock_offset);
-        let coordinator =
-            Coordinator::new(world.clone(), config.node, placement.clone(), replica.clone(), metrics.clone());
+        let coordinator = Coordinator::new(
+            world.clone(),
+            config.node,
+            placement.clone(),
+            replica.clone(),
+            config.max_clock_offset,
+            metrics.clone(),
+        );
         let shared = Shared {
             world,
             config,
@@ -89,7 +104,10 @@ impl<W: ClusterWorld> Node<W> {
             replica,
             coordinator,
             duplicates: Mutex::new(Duplicates::default()),
-            in_progress: AtomicUsize::new(0),
+            client_requests: Slots::new(CLIENT_REQUESTS_MAX),
+            replica_requests: Slots::new(REPLICA_REQUESTS_MAX),
+            late_repairs: Slots::new(LATE_REPAIRS_MAX),
+            refused: Mutex::default(),
             metrics,
         };
         Ok(Self { shared: Arc::new(shared), recovery })
@@ -146,18 +164,29 @@ impl<W: ClusterWorld> Node<W> {
     fn serve_coordinator(&self, node: NodeId, message: Message) {
         let shared = self.shared.clone();
         Metrics::add(&shared.metrics.replica_requests, 1);
+        let own_epoch = shared.placement.epoch();
+        if message.epoch != own_epoch {
+            Metrics::add(&shared.metrics.replica_epoch_refused, 1);
+            let reason = format!("the request is of epoch {}, this replica is in {own_epoch}", message.epoch);
+            return shared.refuse(node, message.request, FailureKind::Refused, reason);
+        }
+        if shared.refused().contains(node, message.request) {
+            let reason = "a copy of this request was refused before".to_string();
+            return shared.refuse(node, message.request, FailureKind::Refused, reason);
+        }
+        let Some(slot) = shared.replica_requests.take() else {
+            Metrics::add(&shared.metrics.replica_overloaded, 1);
+            let reason = format!("{REPLICA_REQUESTS_MAX} requests are in progress on this replica");
+            return shared.refuse(node, message.request, FailureKind::Overloaded, reason);
+        };
         let part = async move {
-            let own_epoch = shared.placement.epoch();
-            let reply = if message.epoch == own_epoch {
-                serve_replica(&shared.replica, message.body).await
-            } else {
-                Metrics::add(&shared.metrics.replica_epoch_refused, 1);
-                let reason = format!("the request is of epoch {}, this replica is in {own_epoch}", message.epoch);
-                let refused = Failure::not_applied(FailureKind::Refused, reason).to_wire();
-                wire::ReplicaReply { refused: Some(refused), ..Default::default() }
-            };
+            let reply = serve_replica(&shared.replica, message.body).await;
+            if reply.refused.as_ref().is_some_and(|refused| refused.certainly_not_applied) {
+                shared.refused().insert(node, message.request);
+            }
             let frame = wire::encode(message.request, own_epoch, Body::ReplicaReply(reply));
             shared.world.network().send(Peer::Node(node), frame);
+            drop(slot);
         };
         drop(self.shared.world.tasks().spawn("replica", part));
     }
@@ -168,37 +197,44 @@ impl<W: ClusterWorld> Node<W> {
         if !first {
             return Metrics::add(&shared.metrics.client_duplicates, 1);
         }
-        if shared.in_progress.fetch_add(1, Ordering::Relaxed) >= CLIENT_REQUESTS_MAX {
-            shared.in_progress.fetch_sub(1, Ordering::Relaxed);
+        if matches!(message.body, Body::ClientStatus(_)) {
+            // Whoever asks why a node is overloaded must get an answer.
+            return shared.tell_status(client, message.request);
+        }
+        let Some(slot) = shared.client_requests.take() else {
             Metrics::add(&shared.metrics.client_overloaded, 1);
             let reason = format!("{CLIENT_REQUESTS_MAX} requests are in progress: wait and try again");
             let failure = Failure::not_applied(FailureKind::Overloaded, reason);
             return shared.reply(client, message.request, failed(&failure));
-        }
+        };
         Metrics::add(&shared.metrics.client_requests, 1);
         let part = async move {
-            shared.clone().coordinate(client, message).await;
-            shared.in_progress.fetch_sub(1, Ordering::Relaxed);
+            let late = shared.coordinate(client, message).await;
+            drop(slot);
+            if let Some(late) = late
+                && let Some(_slot) = shared.late_repairs.take()
+            {
+                shared.coordinator.repair_late(late).await;
+            }
         };
         drop(self.shared.world.tasks().spawn("coordinator", part));
     }
 }
 
 impl<W: ClusterWorld> Shared<W> {
-    async fn coordinate(self: Arc<Self>, client: ClientId, message: Message) {
+    /// Does what a client asks and replies; a read may leave replicas to be repaired afterwards.
+    async fn coordinate(&self, client: ClientId, message: Message) -> Option<LateAnswers> {
         let request = message.request;
         match message.body {
             Body::ClientGet(get) => {
-                let Some(level) = self.level(client, request, get.level) else { return };
+                let level = self.level(client, request, get.level)?;
                 let (completed, late) = self.coordinator.get(get.key, level, self.timeout(get.timeout_micros)).await;
                 let reply = answer(completed, |row, reply| {
                     reply.version = row.as_ref().map(|row| row.stamp.into());
                     reply.value = row.and_then(|row| row.value);
                 });
                 self.reply(client, request, reply);
-                if let Some(late) = late {
-                    self.coordinator.repair_late(late).await;
-                }
+                return late;
             }
             Body::ClientPut(put) => {
                 self.write(client, request, put.key, Some(put.value), put.level, put.timeout_micros, put.token).await;
@@ -207,7 +243,7 @@ impl<W: ClusterWorld> Shared<W> {
                 self.write(client, request, delete.key, None, delete.level, delete.timeout_micros, delete.token).await;
             }
             Body::ClientScan(scan) => {
-                let Some(level) = self.level(client, request, scan.level) else { return };
+                let level = self.level(client, request, scan.level)?;
                 let timeout = self.timeout(scan.timeout_micros);
                 let page = self.coordinator.scan(scan.from, scan.until, scan.limit as usize, level, timeout).await;
                 let completed = Completed { result: page, report: None };
@@ -217,15 +253,31 @@ impl<W: ClusterWorld> Shared<W> {
                 });
                 self.reply(client, request, reply);
             }
-            Body::ClientStatus(_) => {
-                let facts = status::facts(&self.config, &self.placement, self.replica.db(), &self.metrics);
-                self.reply(client, request, ClientReply { facts, ..Default::default() });
-            }
             _ => {
                 let failure = Failure::bad_request("a client may get, put, delete, scan and ask for the status");
                 self.reply(client, request, failed(&failure));
             }
         }
+        None
+    }
+
+    fn tell_status(&self, client: ClientId, request: u64) {
+        let facts = status::facts(&self.config, &self.placement, self.replica.db(), &self.metrics);
+        self.reply(client, request, ClientReply { facts, ..Default::default() });
+    }
+
+    /// Refuses a coordinator's request before anything was begun, and every later copy of it too: what was said to be
+    /// certainly not applied must stay so.
+    fn refuse(&self, node: NodeId, request: u64, kind: FailureKind, reason: String) {
+        self.refused().insert(node, request);
+        let refused = Some(Failure::not_applied(kind, reason).to_wire());
+        let reply = wire::ReplicaReply { refused, ..Default::default() };
+        let frame = wire::encode(request, self.placement.epoch(), Body::ReplicaReply(reply));
+        self.world.network().send(Peer::Node(node), frame);
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[allow(clippy::too_many_arguments, reason = "one field of the message each")]
@@ -240,7 +292,13 @@ impl<W: ClusterWorld> Shared<W> {
         token: Option<wire::Version>,
     ) {
         let Some(level) = self.level(client, request, level) else { return };
-        let token = token.and_then(|version| Stamp::try_from(version).ok());
+        let token = match token.map(Stamp::try_from).transpose() {
+            Ok(token) => token,
+            Err(_) => {
+                let failure = Failure::bad_request("the token is not a version that any node has given out");
+                return self.reply(client, request, failed(&failure));
+            }
+        };
         let completed = self.coordinator.put(key, value, level, self.timeout(timeout_micros), token).await;
         let reply = answer(completed, |stamp, reply| reply.version = Some(stamp.into()));
         self.reply(client, request, reply);
@@ -266,7 +324,7 @@ impl<W: ClusterWorld> Shared<W> {
     fn reply(&self, client: ClientId, request: u64, reply: ClientReply) {
         let counter = match &reply.failure {
             None => &self.metrics.operations_ok,
-            Some(failure) if failure.unknown => &self.metrics.operations_unknown,
+            Some(failure) if !failure.certainly_not_applied => &self.metrics.operations_unknown,
             Some(_) => &self.metrics.operations_not_applied,
         };
         Metrics::add(counter, 1);

@@ -10,13 +10,14 @@ use super::read::{ReadOperation, ReadStep};
 use super::write::{WriteAnswer, WriteOperation};
 use super::{Completed, ConsistencyReport, Coordinator, Failure, Level, Said};
 use crate::metrics::Metrics;
+use crate::replica::Origin;
 use crate::rpc::Exchange;
 use crate::versioning::{Row, Stamp};
 use crate::wire::{Body, ReplicaGet, ReplicaPut, ReplicaReply};
 use crate::world::{ClusterWorld, NodeId};
 
-const ORIGIN_NEW: u32 = 1;
-const ORIGIN_REPAIR: u32 = 2;
+/// How long replicas that have not answered are waited for after the reply, to be repaired.
+const LATE: Duration = Duration::from_secs(1);
 
 /// A read whose answer is decided, but not all of whose replicas have answered.
 pub(crate) struct LateAnswers {
@@ -38,7 +39,7 @@ impl<W: ClusterWorld> Coordinator<W> {
     ) -> Result<(), Failure> {
         let mut exchange = self.exchanges.open();
         let asked: Vec<NodeId> = operation.report.answers.keys().copied().collect();
-        self.ask(&exchange, &asked, &Body::ReplicaPut(ReplicaPut { key, row, origin: ORIGIN_NEW }));
+        self.ask(&exchange, &asked, &Body::ReplicaPut(ReplicaPut { key, row, origin: Origin::New.to_wire() }));
         let deadline = self.world.clock().sleep_until(started + timeout);
         tokio::pin!(deadline);
         loop {
@@ -47,6 +48,7 @@ impl<W: ClusterWorld> Coordinator<W> {
                 reply = exchange.reply() => reply,
                 () = &mut deadline => return Err(operation.on_deadline()),
             };
+            self.watch_clock(from, &reply, started);
             let answer = write_answer(reply, stamp);
             if let Some(decision) = operation.on_answer(from, answer, self.micros_since(started)) {
                 return decision;
@@ -66,15 +68,13 @@ impl<W: ClusterWorld> Coordinator<W> {
             Ok(plan) => plan,
             Err(failure) => return (Completed { result: Err(failure), report: None }, None),
         };
-        let mut operation = ReadOperation::new(ConsistencyReport::new(self.node, level, required, &replicas));
+        let operation = ReadOperation::new(ConsistencyReport::new(self.node, level, required, &replicas));
         let exchange = self.exchanges.open();
         self.ask(&exchange, &replicas, &Body::ReplicaGet(ReplicaGet { key: key.clone() }));
         let mut late = LateAnswers { operation, exchange, key, deadline: started + timeout };
         let result = self.drive_read(&mut late, started).await;
-        operation = late.operation;
-        operation.report.took_micros = self.micros_since(started);
-        let completed = Completed { result, report: Some(operation.report.clone()) };
-        late.operation = operation;
+        late.operation.report.took_micros = self.micros_since(started);
+        let completed = Completed { result, report: Some(late.operation.report.clone()) };
         let unfinished =
             completed.result.is_ok() && (late.operation.awaits_answers() || !late.operation.stale().is_empty());
         (completed, unfinished.then_some(late))
@@ -88,10 +88,11 @@ impl<W: ClusterWorld> Coordinator<W> {
             let step = tokio::select! {
                 biased;
                 (from, reply) = read.exchange.reply() => {
+                    self.watch_clock(from, &reply, started);
                     read.operation.on_answer(from, read_answer(reply), self.micros_since(started))
                 }
                 (from, stored) = stored(&mut write_back) => {
-                    if stored { read.operation.on_stored(from) } else { None }
+                    if stored { read.operation.on_stored(from) } else { read.operation.on_not_stored(from) }
                 }
                 () = &mut deadline => return Err(read.operation.on_deadline()),
             };
@@ -116,7 +117,7 @@ impl<W: ClusterWorld> Coordinator<W> {
         for node in read.operation.stale() {
             self.repair_one(&read, node);
         }
-        let deadline = self.world.clock().sleep_until(read.deadline);
+        let deadline = self.world.clock().sleep_until(read.deadline.min(self.world.clock().now() + LATE));
         tokio::pin!(deadline);
         while read.operation.awaits_answers() {
             let (from, reply) = tokio::select! {
@@ -138,7 +139,7 @@ impl<W: ClusterWorld> Coordinator<W> {
     }
 
     fn repair(&self, key: Bytes, row: &Row) -> Body {
-        Body::ReplicaPut(ReplicaPut { key, row: row.encode(), origin: ORIGIN_REPAIR })
+        Body::ReplicaPut(ReplicaPut { key, row: row.encode(), origin: Origin::Repair.to_wire() })
     }
 }
 
@@ -155,7 +156,7 @@ async fn stored(write_back: &mut Option<(Exchange, Stamp)>) -> (NodeId, bool) {
 
 fn write_answer(reply: ReplicaReply, stamp: Stamp) -> WriteAnswer {
     if let Some(refused) = reply.refused {
-        return WriteAnswer { said: Said::Refused(refused.reason), may_have_applied: refused.unknown };
+        return WriteAnswer { said: Said::Refused(refused.reason), may_have_applied: !refused.certainly_not_applied };
     }
     let held = reply.version.map(Stamp::try_from);
     match held {

@@ -55,7 +55,7 @@ impl Failure {
             FailureKind::Refused => 3,
             FailureKind::Overloaded => 4,
         };
-        wire::Failure { unknown: self.unknown, kind, reason: self.reason.clone() }
+        wire::Failure { certainly_not_applied: !self.unknown, kind, reason: self.reason.clone() }
     }
 
     /// The failure of a message.
@@ -67,6 +67,6 @@ impl Failure {
             4 => FailureKind::Overloaded,
             _ => FailureKind::Other,
         };
-        Self { unknown: failure.unknown, kind, reason: failure.reason }
+        Self { unknown: !failure.certainly_not_applied, kind, reason: failure.reason }
     }
 }

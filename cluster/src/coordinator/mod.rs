@@ -21,17 +21,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::world::{Clock, Instant, Tasks, World};
+use engine::world::{Clock, Instant, Tasks, WallTime, World};
 
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::replica::{Origin, Replica};
+use crate::replica::{Origin, Refusal, Replica};
 use crate::ring::Placement;
 use crate::rpc::{Exchange, Exchanges};
-use crate::versioning::{HybridClock, Row, Stamp};
+use crate::versioning::{ClockWatch, HybridClock, Row, Stamp};
 use crate::wire::{self, Body};
 use crate::world::{ClusterWorld, Network, NodeId, Peer};
 
+pub(crate) use drive::LateAnswers;
 pub use failure::{Failure, FailureKind};
 pub use level::{Level, LevelError, majority};
 pub use report::{Answer, ConsistencyReport, Said};
@@ -63,6 +64,7 @@ pub(crate) struct Coordinator<W: ClusterWorld> {
     replica: Replica<W>,
     exchanges: Exchanges,
     clock: Arc<Mutex<HybridClock>>,
+    watch: Arc<Mutex<ClockWatch>>,
     metrics: Arc<Metrics>,
 }
 
@@ -72,11 +74,13 @@ impl<W: ClusterWorld> Coordinator<W> {
         node: NodeId,
         placement: Arc<Placement>,
         replica: Replica<W>,
+        max_clock_offset: Duration,
         metrics: Arc<Metrics>,
     ) -> Self {
         let exchanges = Exchanges::new(world.rng("exchange numbers").next_u64());
-        let clock = Arc::new(Mutex::new(HybridClock::new(node)));
-        Self { world, node, placement, replica, exchanges, clock, metrics }
+        let clock = Arc::new(Mutex::new(HybridClock::new(node, max_clock_offset)));
+        let watch = ClockWatch::new(placement.members().len() - 1, max_clock_offset);
+        Self { world, node, placement, replica, exchanges, clock, watch: Arc::new(Mutex::new(watch)), metrics }
     }
 
     pub(crate) fn exchanges(&self) -> &Exchanges {
@@ -102,11 +106,11 @@ impl<W: ClusterWorld> Coordinator<W> {
             Ok(plan) => plan,
             Err(failure) => return Completed { result: Err(failure), report: None },
         };
-        let known = match self.known_version(&key, &replicas).await {
-            Ok(known) => known,
+        let known = self.known_version(&key, &replicas).await;
+        let stamp = match self.stamp(known.max(token)) {
+            Ok(stamp) => stamp,
             Err(failure) => return Completed { result: Err(failure), report: None },
         };
-        let stamp = self.stamp(known.max(token));
         let row = Row { stamp, value }.encode();
         let report = ConsistencyReport::new(self.node, level, required, &replicas);
         let mut operation = write::WriteOperation::new(report);
@@ -123,21 +127,39 @@ impl<W: ClusterWorld> Coordinator<W> {
         Ok((replicas, required))
     }
 
-    /// The version that this node itself holds of the key: a new stamp must exceed it.
-    async fn known_version(&self, key: &[u8], replicas: &[NodeId]) -> Result<Option<Stamp>, Failure> {
+    /// The version that this node itself holds of the key: a new stamp must exceed it. `None` too when its own replica cannot
+    /// say: the other replicas may well be able to serve, and this one will refuse its part by itself.
+    async fn known_version(&self, key: &[u8], replicas: &[NodeId]) -> Option<Stamp> {
         if !replicas.contains(&self.node) {
-            return Ok(None);
+            return None;
         }
-        match self.replica.get(key).await {
-            Ok(row) => Ok(row.map(|row| row.stamp)),
-            // The other replicas may well be able to serve; this one will refuse its part by itself.
-            Err(_) => Ok(None),
-        }
+        self.replica.get(key).await.ok().flatten().map(|row| row.stamp)
     }
 
-    fn stamp(&self, floor: Option<Stamp>) -> Stamp {
-        let wall = self.world.clock().wall();
-        self.clock.lock().unwrap_or_else(PoisonError::into_inner).next(wall, floor)
+    /// A stamp for a new write, unless this node's clock cannot be trusted to give one.
+    fn stamp(&self, floor: Option<Stamp>) -> Result<Stamp, Failure> {
+        let clock = self.world.clock();
+        if self.watch.lock().unwrap_or_else(PoisonError::into_inner).out_of_step(clock.now()) {
+            let reason = format!(
+                "the clock of {} differs from most others' by more than half of max_clock_offset: ask another node, and \
+                 set this one's clock",
+                self.node
+            );
+            return Err(Failure::not_applied(FailureKind::Refused, reason));
+        }
+        let stamp = self.clock.lock().unwrap_or_else(PoisonError::into_inner).next(clock.wall(), floor);
+        stamp.map_err(|error| Failure::not_applied(FailureKind::Refused, error.to_string()))
+    }
+
+    /// Notes what an answer says of its sender's clock.
+    fn watch_clock(&self, from: NodeId, reply: &wire::ReplicaReply, asked: Instant) {
+        if from == self.node || reply.wall_micros == 0 {
+            return;
+        }
+        let (now, ours) = (self.world.clock().now(), self.world.clock().wall());
+        let theirs = WallTime { micros: reply.wall_micros };
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.hear(from, theirs, ours, now.saturating_since(asked), now);
     }
 
     /// Sends `body` to every node of `to`; their answers arrive in `exchange`. This node's own part is a task of its own.
@@ -170,23 +192,24 @@ pub(crate) async fn serve_replica<W: World>(replica: &Replica<W>, body: Body) ->
             .await
             .map(|row| wire::ReplicaReply { row: row.map(|row| row.encode()), ..Default::default() }),
         Body::ReplicaPut(put) => {
-            let origin = if put.origin == 1 { Origin::New } else { Origin::Repair };
-            replica
-                .put(&put.key, put.row, origin)
-                .await
-                .map(|stamp| wire::ReplicaReply { version: Some(stamp.into()), ..Default::default() })
+            let stored = match Origin::from_wire(put.origin) {
+                Ok(origin) => replica.put(&put.key, put.row, origin).await,
+                Err(refusal) => Err(refusal),
+            };
+            stored.map(|stamp| wire::ReplicaReply { version: Some(stamp.into()), ..Default::default() })
         }
         Body::ReplicaScan(scan) => replica.scan(&scan.from, &scan.until, scan.limit as usize).await.map(|page| {
             let rows = page.rows.into_iter().map(|(key, row)| wire::ReplicaRow { key, row }).collect();
             let complete_until = page.complete_until.unwrap_or_default();
             wire::ReplicaReply { rows, complete_until, ..Default::default() }
         }),
-        _ => unreachable!("only replica requests are passed on"),
+        _ => Err(Refusal::definite("not a request to a replica")),
     };
-    answer.unwrap_or_else(|refusal| {
+    let reply = answer.unwrap_or_else(|refusal| {
         let failure = Failure { unknown: refusal.may_have_applied, kind: FailureKind::Refused, reason: refusal.reason };
         wire::ReplicaReply { refused: Some(failure.to_wire()), ..Default::default() }
-    })
+    });
+    wire::ReplicaReply { wall_micros: replica.wall().micros, ..reply }
 }
 
 fn refused<T>(error: impl ToString) -> Completed<T> {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The write-back (ABD, Attiya, Bar-Noy and Dolev 1995) is what makes quorum reads linearizable: a version that one reader
-//! saw is on a majority before any other reader can look. It happens before the reply, also when those asked agree but are
+//! saw is on a majority before any other reader at a quorum can miss it. It happens before the reply, also when those asked agree but are
 //! fewer. A level below a majority promises nothing of the kind and returns at once. Replicas that answer late with
 //! something older are repaired after the reply.
 
@@ -47,6 +47,10 @@ pub(super) struct ReadOperation {
     newest: Option<Row>,
     /// Replicas known to hold `newest` or something newer still.
     holders: BTreeSet<NodeId>,
+    /// Replicas that were asked to store the newest row before the reply.
+    written_back: BTreeSet<NodeId>,
+    /// Replicas that refused the write-back.
+    not_stored: BTreeSet<NodeId>,
     /// How many must hold what is returned.
     holders_required: usize,
 }
@@ -63,6 +67,8 @@ impl ReadOperation {
             refused: BTreeMap::new(),
             newest: None,
             holders: BTreeSet::new(),
+            written_back: BTreeSet::new(),
+            not_stored: BTreeSet::new(),
             holders_required,
         }
     }
@@ -125,7 +131,8 @@ impl ReadOperation {
         }
         self.phase = Phase::WritingBack;
         let row = self.newest.clone()?;
-        let to = self.report.answers.keys().filter(|node| !self.holders.contains(node)).copied().collect();
+        let to: Vec<NodeId> = self.report.answers.keys().filter(|node| !self.holders.contains(node)).copied().collect();
+        self.written_back.extend(&to);
         Some(ReadStep::WriteBack { row, to })
     }
 
@@ -138,6 +145,24 @@ impl ReadOperation {
             self.report.note_repaired(from);
         }
         self.on_holder(from)
+    }
+
+    /// A replica did not store the row that was written back.
+    pub(super) fn on_not_stored(&mut self, from: NodeId) -> Option<ReadStep> {
+        if self.phase != Phase::WritingBack || self.holders.contains(&from) || !self.report.answers.contains_key(&from)
+        {
+            return None;
+        }
+        self.not_stored.insert(from);
+        let can_still_hold = self.report.answers.len() - self.not_stored.len();
+        if can_still_hold >= self.holders_required {
+            return None;
+        }
+        self.phase = Phase::Decided;
+        let required = self.holders_required;
+        let reason =
+            format!("the newest version must be on {required} replicas, and only {can_still_hold} can store it");
+        Some(ReadStep::Fail(Failure::not_applied(FailureKind::Refused, reason)))
     }
 
     fn on_holder(&mut self, from: NodeId) -> Option<ReadStep> {
@@ -187,7 +212,7 @@ impl ReadOperation {
     /// The row to repair `from` with, when it answered with something older than what the read returned.
     pub(super) fn repair_of(&self, from: NodeId) -> Option<&Row> {
         let held = self.held.get(&from)?;
-        self.newest.as_ref().filter(|row| *held < Some(row.stamp) && !self.holders.contains(&from))
+        self.newest.as_ref().filter(|row| *held < Some(row.stamp) && !self.written_back.contains(&from))
     }
 
     /// The replicas that answered with something older and were not brought up to date.
@@ -280,6 +305,15 @@ mod tests {
         assert!(
             matches!(step, Some(ReadStep::Fail(failure)) if !failure.unknown && failure.reason.contains("n1: poisoned"))
         );
+    }
+
+    #[test]
+    fn a_read_fails_at_once_when_too_few_replicas_can_take_the_write_back() {
+        let mut read = operation(3, Level::Quorum);
+        read.on_answer(NodeId(1), Ok(Some(row(5))), 1);
+        read.on_answer(NodeId(2), Ok(Some(row(9))), 2);
+        assert_eq!(read.on_not_stored(NodeId(1)), None);
+        assert!(matches!(read.on_not_stored(NodeId(3)), Some(ReadStep::Fail(failure)) if !failure.unknown));
     }
 
     #[test]

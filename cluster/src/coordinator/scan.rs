@@ -18,6 +18,7 @@ use engine::world::Clock;
 use super::read::ReadOperation;
 use super::{Coordinator, Failure, FailureKind, Level, Page};
 use crate::limits::MAX_SCAN_ROWS;
+use crate::replica::PAGE_BYTES;
 use crate::ring::Placement;
 use crate::versioning::Row;
 use crate::wire::{Body, ReplicaReply, ReplicaScan};
@@ -69,9 +70,9 @@ impl<W: ClusterWorld> Coordinator<W> {
                 }
             }
         }
-        if rows.len() > limit {
-            next = Some(rows[limit].0.clone());
-            rows.truncate(limit);
+        if let Some(cut) = fitting(&rows, limit) {
+            next = Some(rows[cut].0.clone());
+            rows.truncate(cut);
         }
         Ok(Page { rows, next })
     }
@@ -117,6 +118,15 @@ impl<W: ClusterWorld> Coordinator<W> {
             }
         }
     }
+}
+
+/// How many rows fit a page, when not all of them do. One row always does.
+fn fitting(rows: &[(Bytes, Bytes)], limit: usize) -> Option<usize> {
+    let mut bytes = 0;
+    rows.iter().enumerate().position(|(place, (key, value))| {
+        bytes += key.len() + value.len();
+        place >= limit || (place > 0 && bytes > PAGE_BYTES)
+    })
 }
 
 fn decode_page(reply: ReplicaReply) -> Result<NodePage, String> {
@@ -214,6 +224,15 @@ mod tests {
         assert!(!covers(&placement(), &pages, 2));
         pages.insert(NodeId(3), page(&[], None));
         assert!(covers(&placement(), &pages, 2));
+    }
+
+    #[test]
+    fn rows_that_are_too_many_or_too_large_wait_for_the_next_page() {
+        let row = |bytes: usize| (Bytes::from_static(b"k"), Bytes::from(vec![0; bytes]));
+        assert_eq!(fitting(&[row(1), row(1), row(1)], 3), None);
+        assert_eq!(fitting(&[row(1), row(1), row(1)], 2), Some(2));
+        assert_eq!(fitting(&[row(PAGE_BYTES), row(1)], 3), Some(1));
+        assert_eq!(fitting(&[row(2 * PAGE_BYTES)], 3), None, "one row always fits");
     }
 
     #[test]

@@ -6,15 +6,17 @@
 //! ```
 //!
 //! The last step is one conditional batch of the engine: of two writes that race on one replica the newer survives,
-//! whatever their order. A row is stored again only when it is newer, so applying it twice changes nothing.
+//! whatever their order. A row is stored again only when it is newer, so applying it twice changes nothing. Of two rows with
+//! one stamp the one with the higher bytes is the newer, on every replica.
 
 mod keys;
 mod scan;
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::world::{Clock, World};
+use engine::world::{Clock, WallTime, World};
 use engine::{Batch, Db, Expected};
 
 use crate::ring::Placement;
@@ -23,6 +25,10 @@ use crate::world::NodeId;
 
 pub use keys::readable_key;
 pub(crate) use keys::{DATA_KEYSPACE, PREFIX_BYTES, SYSTEM_KEYSPACE, engine_key};
+pub(crate) use scan::PAGE_BYTES;
+
+/// A clock that was set back across a restart can give one stamp to two rows; the one with the higher bytes wins everywhere.
+const TWICE: &str = "another row carries this very stamp: a clock was set back; write again";
 
 /// Where a row comes from, which decides whether its stamp is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +48,27 @@ pub(crate) struct Refusal {
     pub(crate) reason: String,
 }
 
+impl Origin {
+    /// The origin as messages carry it.
+    pub(crate) fn to_wire(self) -> u32 {
+        match self {
+            Self::New => 1,
+            Self::Repair => 2,
+        }
+    }
+
+    /// The origin of a message; anything unknown is refused, because it would decide wrongly.
+    pub(crate) fn from_wire(number: u32) -> Result<Self, Refusal> {
+        match number {
+            1 => Ok(Self::New),
+            2 => Ok(Self::Repair),
+            _ => Err(Refusal::definite(format!("a row of unknown origin {number}: do both ends run the same build?"))),
+        }
+    }
+}
+
 impl Refusal {
-    fn definite(reason: impl Into<String>) -> Self {
+    pub(crate) fn definite(reason: impl Into<String>) -> Self {
         Self { may_have_applied: false, reason: reason.into() }
     }
 
@@ -82,6 +107,11 @@ impl<W: World> Replica<W> {
         &self.db
     }
 
+    /// What this node's wall clock says.
+    pub(crate) fn wall(&self) -> WallTime {
+        self.world.clock().wall()
+    }
+
     /// The row of a key that this node holds a replica of.
     pub(crate) async fn get(&self, key: &[u8]) -> Result<Option<Row>, Refusal> {
         let key = self.own_key(key)?;
@@ -94,22 +124,25 @@ impl<W: World> Replica<W> {
     /// Stores `row` unless a newer one is there; returns the stamp that is there now.
     pub(crate) async fn put(&self, key: &[u8], row: Bytes, origin: Origin) -> Result<Stamp, Refusal> {
         let stamp = Row::decode(row.clone()).map_err(|error| Refusal::definite(error.to_string()))?.stamp;
-        if origin == Origin::New {
-            self.judge(stamp)?;
-        }
         let engine_key = self.own_key(key)?;
         loop {
             let held = self.db.get(&engine_key).await.map_err(|error| Refusal::of_read(&error))?;
             let expected = match held {
                 Some(entry) => {
-                    let held = self.decode(entry.value)?.stamp;
-                    if held >= stamp {
-                        return Ok(held);
+                    let held = self.decode(entry.value.clone())?.stamp;
+                    match (held, &entry.value).cmp(&(stamp, &row)) {
+                        Ordering::Equal => return Ok(stamp),
+                        Ordering::Greater if held == stamp => return Err(Refusal::definite(TWICE)),
+                        Ordering::Greater => return Ok(held),
+                        Ordering::Less => Expected::At(entry.sequence),
                     }
-                    Expected::At(entry.sequence)
                 }
                 None => Expected::Absent,
             };
+            // Judged only where it would change something: a copy of what is stored already is not refused.
+            if origin == Origin::New {
+                self.judge(stamp)?;
+            }
             let batch = Batch::new().put(engine_key.clone(), row.clone()).require(engine_key.clone(), expected);
             match self.db.write(batch).await {
                 Ok(_) => return Ok(stamp),

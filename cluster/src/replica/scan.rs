@@ -17,7 +17,7 @@ use super::{DATA_KEYSPACE, Refusal, Replica, engine_key};
 use crate::ring::PartitionId;
 
 /// Bytes after which a page ends early, so that it fits a frame.
-const PAGE_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Rows in key order, and how far they are all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,13 +32,17 @@ impl<W: World> Replica<W> {
     /// Up to `limit` rows from `from` (inclusive) to `until` (exclusive; empty for no end).
     pub(crate) async fn scan(&self, from: &[u8], until: &[u8], limit: usize) -> Result<ReplicaPage, Refusal> {
         if limit == 0 || limit > crate::limits::MAX_SCAN_ROWS {
-            return Err(Refusal::definite(format!("a page of {limit} rows: ask for 1 to 1000")));
+            let most = crate::limits::MAX_SCAN_ROWS;
+            return Err(Refusal::definite(format!("a page of {limit} rows: ask for 1 to {most}")));
         }
         let mut merged = BTreeMap::new();
         let mut complete_until: Option<Bytes> = None;
         let snapshot = self.db.snapshot();
+        let held = self.placement.held_by(self.node).count();
+        // All partitions together fill about one page; each gives at least one row.
+        let bytes = (PAGE_BYTES / held.max(1)).max(1);
         for partition in self.placement.held_by(self.node) {
-            let limits = ScanLimits { entries: limit, bytes: PAGE_BYTES };
+            let limits = ScanLimits { entries: limit, bytes };
             let page = self.db.scan(partition_range(partition, from, until), limits, &snapshot).await;
             let page = page.map_err(|error| Refusal::of_read(&error))?;
             if let Some(next) = page.next {

@@ -13,10 +13,12 @@
 //! What this does not do: detect that two writes were concurrent (one of them silently loses), or survive skewed clocks
 //! (a slow node's later write loses to a fast node's earlier one). Scenarios show both.
 
+mod clock_watch;
 mod hybrid_clock;
 mod row;
 mod stamp;
 
-pub use hybrid_clock::HybridClock;
+pub(crate) use clock_watch::ClockWatch;
+pub use hybrid_clock::{HybridClock, TooFarAhead};
 pub use row::{MalformedRow, Row};
 pub use stamp::Stamp;

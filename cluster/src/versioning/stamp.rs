@@ -19,7 +19,7 @@ pub struct Stamp {
 impl Stamp {
     /// The hybrid time of a wall clock reading with counter 0.
     pub(super) fn time_of_wall(micros: u64) -> u64 {
-        micros << COUNTER_BITS
+        micros.min(u64::MAX >> COUNTER_BITS) << COUNTER_BITS
     }
 
     /// Microseconds since 1970 of the clock that made this stamp (or of the stamp that it had to exceed).

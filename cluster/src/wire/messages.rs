@@ -161,9 +161,9 @@ pub struct ClientReply {
 /// Why an operation did not succeed, and whether it may have happened all the same.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Failure {
-    /// True: it may have been applied, or may yet be. False: it certainly was not and will not be.
+    /// True: it certainly was not applied and will not be. False, also when missing: it may have been, or may yet be.
     #[prost(bool, tag = "1")]
-    pub unknown: bool,
+    pub certainly_not_applied: bool,
     /// [`crate::coordinator::FailureKind`] as a number.
     #[prost(uint32, tag = "2")]
     pub kind: u32,
@@ -265,7 +265,8 @@ pub struct ReplicaPut {
     /// The row, encoded.
     #[prost(bytes = "bytes", tag = "2")]
     pub row: Bytes,
-    /// 1: a new write, whose stamp is judged by the replica's clock; 2: write-back or repair, which is not.
+    /// 1: a new write, whose stamp is judged by the replica's clock; 2: write-back or repair, which is not. Anything else is
+    /// refused.
     #[prost(uint32, tag = "3")]
     pub origin: u32,
 }
@@ -302,6 +303,9 @@ pub struct ReplicaReply {
     /// Scan: every row before this key is in the page; empty when the page reaches the end.
     #[prost(bytes = "bytes", tag = "5")]
     pub complete_until: Bytes,
+    /// What the replica's wall clock said when it answered, in microseconds since 1970.
+    #[prost(fixed64, tag = "6")]
+    pub wall_micros: u64,
 }
 
 /// A row of a replica's page.

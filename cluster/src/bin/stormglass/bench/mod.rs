@@ -28,6 +28,9 @@ use crate::output::{Failed, print};
 use ledger::Ledger;
 use recorder::{Event, Kind, Recorder};
 
+/// Latencies above an hour count as an hour.
+const HOUR_MICROS: u64 = 3_600_000_000;
+
 /// What all clients share.
 struct Shared {
     arguments: BenchPlan,
@@ -100,7 +103,7 @@ pub(crate) async fn bench(bench: &Bench, json: bool) -> Result<ExitCode, Failed>
     let seconds = clock.now().saturating_since(started).as_secs_f64();
     shared.progress.finish_and_clear();
     total.show(seconds, json);
-    Ok(ExitCode::SUCCESS)
+    Ok(if total.ok > 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 async fn run_client(
@@ -193,7 +196,7 @@ fn progress(operations: u64, json: bool) -> indicatif::ProgressBar {
 
 impl Tally {
     fn new() -> Self {
-        let latency_micros = Histogram::new(3).expect("three significant digits are allowed");
+        let latency_micros = Histogram::new_with_max(HOUR_MICROS, 3).expect("three significant digits are allowed");
         Self { latency_micros, ok: 0, not_applied: 0, unknown: 0 }
     }
 
