@@ -9,9 +9,10 @@ use cluster::world::{NodeId, Peer};
 use engine::world::TaskHandle as _;
 
 use super::Injected;
+use super::links::{Change, LinkChanges, Scope};
 use super::nodes::{Cluster, latency, peer};
 use crate::scenario::{Injection, Member, Plan, Power, ScheduledFault, Victim};
-use crate::world::{Laboratory, LinkSettings, SimulatedTask};
+use crate::world::{Laboratory, SimulatedTask};
 
 /// Every fault of a run, under way.
 pub(super) struct Injections {
@@ -40,8 +41,10 @@ pub(super) fn begin(
     zero: u64,
 ) -> Injections {
     let done: Arc<Mutex<Vec<Injected>>> = Arc::default();
+    let links = LinkChanges::new(laboratory, plan);
     let tasks = scheduled.into_iter().map(|fault| {
-        let injector = Injector { laboratory: laboratory.clone(), cluster: cluster.clone(), zero };
+        let (laboratory_of_fault, links) = (laboratory.clone(), links.clone());
+        let injector = Injector { laboratory: laboratory_of_fault, cluster: cluster.clone(), links, zero };
         let (done, duration) = (done.clone(), plan.workload.duration_micros);
         laboratory.spawn(async move {
             injector.wait_until(fault.at_micros).await;
@@ -65,6 +68,7 @@ pub(super) fn begin(
 struct Injector {
     laboratory: Laboratory,
     cluster: Cluster,
+    links: LinkChanges,
     zero: u64,
 }
 
@@ -99,25 +103,12 @@ impl Injector {
             Injection::Pause { node } => self.pause(*node, end).await,
             Injection::SlowDisk { node, factor } => self.slow_disk(*node, *factor, end).await,
             Injection::SlowLink { from, to, latency: slow } => {
-                let settings = LinkSettings { latency: latency(*slow), ..network.default_link() };
-                self.slow_link(&peers(from), &peers(to), settings, end).await
+                let change = Change { latency: Some(latency(*slow)), ..Change::default() };
+                self.change_links(Scope::Links(peers(from), peers(to)), change, end).await
             }
             Injection::Network { latency: slow, loss_ppm, duplicate_ppm } => {
-                let before = network.default_link();
-                let counted = self.laboratory.counters();
-                network.set_default_link(LinkSettings {
-                    latency: slow.map_or(before.latency, latency),
-                    loss_ppm: loss_ppm.unwrap_or(before.loss_ppm),
-                    duplicate_ppm: duplicate_ppm.unwrap_or(before.duplicate_ppm),
-                });
-                self.wait_until(end).await;
-                network.set_default_link(before);
-                let now = self.laboratory.counters();
-                match (slow, loss_ppm, duplicate_ppm) {
-                    (Some(_), _, _) => now.messages_sent - counted.messages_sent,
-                    (None, Some(_), _) => now.dropped_loss - counted.dropped_loss,
-                    (None, None, _) => now.messages_duplicated - counted.messages_duplicated,
-                }
+                let change = Change { latency: slow.map(latency), loss_ppm: *loss_ppm, duplicate_ppm: *duplicate_ppm };
+                self.change_network(change, end).await
             }
             Injection::ClockStep { node, by_micros } => {
                 let machine = &self.cluster.member(*node).machine;
@@ -190,20 +181,25 @@ impl Injector {
         machine.counters().disk.operations() - before
     }
 
-    async fn slow_link(&self, from: &[Peer], to: &[Peer], settings: LinkSettings, end: u64) -> u64 {
-        let network = self.laboratory.network();
-        let ways: Vec<(Peer, Peer)> = from.iter().flat_map(|from| to.iter().map(|to| (*from, *to))).collect();
-        let before: Vec<Option<LinkSettings>> =
-            ways.iter().map(|(from, to)| network.set_link(*from, *to, settings)).collect();
+    /// Changes the whole network until the end, beside whatever else changes it. Every declared change must have met
+    /// something, so the least of them counts.
+    async fn change_network(&self, change: Change, end: u64) -> u64 {
+        let before = self.laboratory.counters();
+        self.change_links(Scope::Network, change, end).await;
+        let now = self.laboratory.counters();
+        let met = [
+            change.latency.map(|_| now.messages_sent - before.messages_sent),
+            change.loss_ppm.map(|_| now.dropped_loss - before.dropped_loss),
+            change.duplicate_ppm.map(|_| now.messages_duplicated - before.messages_duplicated),
+        ];
+        met.into_iter().flatten().min().unwrap_or(0)
+    }
+
+    /// Puts a change in force until the end; returns how many frames met it, for links of their own.
+    async fn change_links(&self, scope: Scope, change: Change, end: u64) -> u64 {
+        let number = self.links.begin(&self.laboratory, scope, change);
         self.wait_until(end).await;
-        let mut met = 0;
-        for ((from, to), before) in ways.into_iter().zip(before) {
-            met += network.clear_link(from, to);
-            if let Some(before) = before {
-                network.set_link(from, to, before);
-            }
-        }
-        met
+        self.links.end(&self.laboratory, number)
     }
 }
 

@@ -14,7 +14,9 @@ use reports::facts::{ExpectationFact, Held, Verdict};
 use super::{Observed, whole};
 use crate::check::convergence::FinalRead;
 use crate::check::linearizable::DEFAULT_STEPS_PER_KEY;
-use crate::check::{Anomaly, Findings, Index, convergence, linearizable, lost_writes, sessions, stale_reads};
+use crate::check::{
+    Anomaly, AnomalyKind, Findings, Index, convergence, linearizable, lost_writes, sessions, stale_reads,
+};
 use crate::history::{Operation, OperationKind};
 use crate::scenario::{Comparison, Expectation, Plan, Selection, share_text, time_text};
 
@@ -57,10 +59,17 @@ pub(super) fn judge(plan: &Plan, observed: &Observed) -> Judged {
 fn examine(observed: &Observed) -> Found {
     let index = Index::of(&observed.history);
     let reads = stale_reads::check(&index);
+    let mut lost_writes = lost_writes::check(&index, &final_values(observed), observed.settled_micros);
+    // A final value out of thin air is no lost write: a demand for lost writes must not be met by it.
+    let is_phantom = |anomaly: &Anomaly| anomaly.kind == AnomalyKind::PhantomFinalValue;
+    let phantom_finals: Vec<Anomaly> = lost_writes.anomalies.iter().filter(|one| is_phantom(one)).cloned().collect();
+    lost_writes.anomalies.retain(|anomaly| !is_phantom(anomaly));
+    let mut phantom = reads.phantom;
+    phantom.anomalies.extend(phantom_finals);
     Found {
-        lost_writes: lost_writes::check(&index, &final_values(observed), observed.settled_micros),
+        lost_writes,
         stale: reads.stale,
-        phantom: reads.phantom,
+        phantom,
         sessions: sessions::check(&index),
         linearizable: linearizable::check(&index, DEFAULT_STEPS_PER_KEY),
         convergence: convergence::check(&observed.at_rest, observed.settled_micros),
@@ -69,10 +78,12 @@ fn examine(observed: &Observed) -> Found {
 
 /// What each key holds in the end, where a final read said so.
 fn final_values(observed: &Observed) -> BTreeMap<String, Option<String>> {
-    let value = |(key, at_rest): (&String, &convergence::KeyAtRest)| match at_rest.reads.values().next() {
-        Some(FinalRead::Value(value)) => Some((key.clone(), Some(value.clone()))),
-        Some(FinalRead::Absent) => Some((key.clone(), None)),
-        Some(FinalRead::Failed(_)) | None => None,
+    let value = |(key, at_rest): (&String, &convergence::KeyAtRest)| {
+        at_rest.reads.values().find_map(|read| match read {
+            FinalRead::Value(value) => Some((key.clone(), Some(value.clone()))),
+            FinalRead::Absent => Some((key.clone(), None)),
+            FinalRead::Failed(_) => None,
+        })
     };
     observed.at_rest.iter().filter_map(value).collect()
 }
@@ -213,14 +224,22 @@ fn no_phantoms(found: &Found) -> ExpectationFact {
 }
 
 fn rest(observed: &Observed) -> ExpectationFact {
-    let settled = observed.unsettled.is_empty();
+    let mut restless = observed.unsettled.clone();
+    for (key, at_rest) in &observed.at_rest {
+        for (node, read) in &at_rest.reads {
+            if let FinalRead::Failed(reason) = read {
+                restless.push(format!("{key} cannot be read at all through {node}: {reason}"));
+            }
+        }
+    }
+    let settled = restless.is_empty();
     ExpectationFact {
         name: "comes to rest".to_string(),
         demanded: "every key readable at all".to_string(),
         observed: if settled { "yes" } else { "no" }.to_string(),
         examined: observed.at_rest.len() as u64,
         held: if settled { Held::Yes } else { Held::No },
-        note: observed.unsettled.join("; "),
+        note: restless.join("; "),
     }
 }
 

@@ -11,12 +11,15 @@
 mod facts;
 mod inject;
 mod judge;
+mod links;
 mod nodes;
 mod phases;
 mod sessions;
 mod settle;
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -27,7 +30,7 @@ use crate::check::Phase;
 use crate::check::convergence::KeyAtRest;
 use crate::history::History;
 use crate::scenario::{Plan, schedule};
-use crate::world::{Counters, Laboratory, TraceHash, run_sealed_keeping};
+use crate::world::{Counters, Laboratory, Sealed, TraceHash, run_sealed_keeping};
 
 /// How far the virtual clock of a run has come, for whoever shows progress.
 pub type Progress = Arc<AtomicU64>;
@@ -58,7 +61,7 @@ struct Injected {
 }
 
 /// What the laboratory saw, before anything is judged. Times count from the workload's start.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Observed {
     history: History,
     injected: Vec<Injected>,
@@ -81,7 +84,12 @@ pub fn run(plan: &Plan, seed: u64) -> Run {
 pub fn run_watched(plan: &Plan, seed: u64, progress: &Progress, trace_tail: usize) -> Run {
     let started = Instant::now();
     let (inside, watched) = (plan.clone(), progress.clone());
-    let sealed = run_sealed_keeping(trace_tail, seed, move |laboratory| observe(laboratory, inside, watched));
+    let run = move || run_sealed_keeping(trace_tail, seed, move |laboratory| observe(laboratory, inside, watched));
+    let sealed = match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(sealed) => sealed,
+        // A panic of the code under test is a finding like any other, and must not end a campaign.
+        Err(panic) => Sealed::of(Observed { unsettled: vec![panic_text(&*panic)], ..Observed::default() }),
+    };
     let phases = phases::of(plan, &sealed.value.injected);
     let judged = judge::judge(plan, &sealed.value);
     let wall = started.elapsed();
@@ -89,10 +97,18 @@ pub fn run_watched(plan: &Plan, seed: u64, progress: &Progress, trace_tail: usiz
     Run { facts, history: sealed.value.history, trace: sealed.trace, trace_tail: sealed.trace_tail }
 }
 
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    format!("the code under test panicked: {}", text.unwrap_or("without a message"))
+}
+
 async fn observe(laboratory: Laboratory, plan: Plan, progress: Progress) -> Observed {
     let plan = Arc::new(plan);
-    let cluster = nodes::Cluster::start(&laboratory, &plan).await;
+    let (cluster, failures) = nodes::Cluster::start(&laboratory, &plan).await;
     let zero = laboratory.now_micros();
+    if !failures.is_empty() {
+        return Observed { unsettled: failures, ..Observed::default() };
+    }
     let scheduled = schedule(&plan, &laboratory.rng("faults"));
     let injections = inject::begin(&laboratory, &cluster, &plan, scheduled, zero);
     let history = sessions::run_workload(&laboratory, &cluster, &plan, zero, &progress).await;

@@ -69,6 +69,14 @@ pub struct Sealed<T> {
     pub trace_tail: Vec<String>,
 }
 
+impl<T> Sealed<T> {
+    /// What remains of a run of which nothing is known but `value`: its trace is that of no event.
+    pub fn of(value: T) -> Self {
+        let counters = Counters::default();
+        Self { value, trace: TraceHash(0), events: 0, virtual_micros: 0, counters, trace_tail: Vec::new() }
+    }
+}
+
 /// How much of madsim's time the tasks of killed processes get to be dropped in.
 const LAST_BREATH: Duration = Duration::from_millis(20);
 

@@ -46,7 +46,6 @@ fn with_progress(plan: &Plan, seed: u64, events: usize, json: bool) -> Result<Ru
     let (inside, watched) = (plan.clone(), progress.clone());
     let run = thread::spawn(move || run_watched(&inside, seed, &watched, events));
     if !json && std::io::stderr().is_terminal() {
-        thread::sleep(PATIENCE.min(Duration::from_millis(1)));
         let started = std::time::Instant::now();
         let style = ProgressStyle::with_template("{bar:40} {msg} virtual").expect("the template is well-formed");
         let bar = ProgressBar::hidden().with_style(style);
