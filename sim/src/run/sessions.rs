@@ -30,6 +30,9 @@ use crate::world::{ClientWorld, Laboratory};
 /// Padding of values; no value's own text has it.
 const PADDING: char = '.';
 
+/// No value's own text is longer.
+const VALUE_NAME_BYTES_MAX: usize = 24;
+
 /// The network identity of a session.
 pub(super) fn client_id(session: u32) -> ClientId {
     ClientId(u64::from(session))
@@ -237,12 +240,16 @@ fn value_name(number: u64) -> String {
     format!("v{number}")
 }
 
-/// A stored value without its padding. Bytes that no client wrote stay as they are, and no write explains them.
+/// A stored value without its padding. Bytes that no client wrote keep their beginning, and no write explains them.
 pub(super) fn value_text(value: &[u8]) -> String {
-    match std::str::from_utf8(value) {
-        Ok(text) => text.trim_end_matches(PADDING).to_string(),
-        Err(_) => value.escape_ascii().to_string(),
+    let text = std::str::from_utf8(value).map(|text| text.trim_end_matches(PADDING));
+    if let Ok(text) = text
+        && text.len() <= VALUE_NAME_BYTES_MAX
+    {
+        return text.to_string();
     }
+    let beginning = value[..value.len().min(VALUE_NAME_BYTES_MAX)].escape_ascii();
+    format!("{beginning}... ({} bytes, crc {:08x})", value.len(), crc32fast::hash(value))
 }
 
 impl Shared {
