@@ -179,6 +179,11 @@ fn counters(sealed: &Sealed<Observed>) -> Vec<CounterFact> {
         ("process starts", counted.starts),
         ("kills", counted.kills),
         ("power losses", counted.power_losses),
+        ("sectors lost at power losses", counted.sectors_lost),
+        ("sectors torn at power losses", counted.sectors_torn),
+        ("names lost at power losses", counted.names_lost),
+        ("recoveries with a torn tail", sealed.value.recoveries.torn_tails),
+        ("recoveries interrupted", sealed.value.recoveries.interrupted),
     ];
     let nodes = sealed.value.node_counters.iter().copied();
     let named = |(name, value): (&str, u64)| CounterFact { name: name.replace('_', " "), value };

@@ -261,6 +261,14 @@ fn enough(plan: &Plan, observed: &Observed) -> ExpectationFact {
     if plan.network.duplicate_ppm > 0 && counters.messages_duplicated == 0 {
         missing.push("network.duplicate doubled nothing".to_string());
     }
+    let (recoveries, demanded) = (observed.recoveries, plan.at_least_recoveries);
+    if recoveries.torn_tails < demanded.torn_tails {
+        missing.push(format!("{} torn tails of at least {}", recoveries.torn_tails, demanded.torn_tails));
+    }
+    if recoveries.interrupted < demanded.interrupted {
+        let (number, least) = (recoveries.interrupted, demanded.interrupted);
+        missing.push(format!("{number} interrupted recoveries of at least {least}"));
+    }
     for kind in OperationKind::ALL {
         let (demanded, ok) = (plan.at_least.of(kind), acknowledged(observed, kind));
         if ok < demanded {

@@ -29,7 +29,7 @@ use reports::RunFacts;
 use crate::check::Phase;
 use crate::check::convergence::KeyAtRest;
 use crate::history::History;
-use crate::scenario::{Plan, schedule};
+use crate::scenario::{Plan, Recoveries, schedule};
 use crate::world::{Counters, Laboratory, Sealed, TraceHash, run_sealed_keeping};
 
 /// How far the virtual clock of a run has come, for whoever shows progress.
@@ -73,6 +73,7 @@ struct Observed {
     counters: Counters,
     /// Counters of the nodes themselves, summed.
     node_counters: Vec<(&'static str, u64)>,
+    recoveries: Recoveries,
 }
 
 /// Runs `plan` with `seed` in a world of its own.
@@ -123,6 +124,7 @@ async fn observe(laboratory: Laboratory, plan: Plan, progress: Progress) -> Obse
         unsettled: rest.failures,
         counters: laboratory.counters(),
         node_counters: cluster.counters(),
+        recoveries: cluster.recoveries(),
     }
 }
 

@@ -14,7 +14,7 @@ use cluster::node::Node;
 use cluster::ring::Placement;
 use cluster::world::{NodeId, Peer};
 
-use crate::scenario::{self, Member, Plan};
+use crate::scenario::{self, Member, Plan, Recoveries};
 use crate::world::{DiskSettings, Laboratory, Latency, LinkSettings, NodeSettings, NodeWorld, SimulatedNode, Survival};
 
 /// How long the nodes of a new cluster may take to start.
@@ -31,6 +31,8 @@ struct Slot {
     failure: Option<String>,
     /// Counters of processes that have ended.
     counters: BTreeMap<&'static str, u64>,
+    /// What the recoveries of all its processes met.
+    recoveries: Recoveries,
 }
 
 /// One machine of the cluster.
@@ -88,7 +90,7 @@ impl Cluster {
     /// Takes a machine's power.
     pub(super) fn power_loss(&self, node: NodeId) -> u64 {
         let member = self.member(node);
-        member.forget();
+        member.strike();
         let lost = member.machine.power_loss(self.survival);
         lost.files_unsynced + lost.names_kept + lost.names_lost
     }
@@ -96,7 +98,7 @@ impl Cluster {
     /// Kills a node's process.
     pub(super) fn kill(&self, node: NodeId) -> u64 {
         let member = self.member(node);
-        member.forget();
+        member.strike();
         member.machine.kill().tasks
     }
 
@@ -111,6 +113,15 @@ impl Cluster {
             }
             laboratory.sleep_micros(LOOK_MICROS).await;
         }
+    }
+
+    /// What recoveries met, summed over nodes and processes.
+    pub(super) fn recoveries(&self) -> Recoveries {
+        self.members.values().fold(Recoveries::default(), |sum, member| {
+            let met = member.lock().recoveries;
+            let (torn_tails, interrupted) = (sum.torn_tails + met.torn_tails, sum.interrupted + met.interrupted);
+            Recoveries { torn_tails, interrupted }
+        })
     }
 
     /// The nodes' own counters, summed over nodes and processes.
@@ -135,7 +146,11 @@ impl Machine {
             match Node::start(world, config).await {
                 Ok(node) => {
                     let node = Arc::new(node);
-                    slot.lock().unwrap_or_else(PoisonError::into_inner).serving = Some(node.clone());
+                    {
+                        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                        slot.recoveries.torn_tails += u64::from(node.recovery().torn_tail.is_some());
+                        slot.serving = Some(node.clone());
+                    }
                     node.serve().await;
                 }
                 Err(error) => {
@@ -148,6 +163,14 @@ impl Machine {
     /// The node that serves here, if one does.
     pub(super) fn serving(&self) -> Option<Arc<Node<NodeWorld>>> {
         self.lock().serving.clone()
+    }
+
+    /// Lets go of a process that is about to be ended, wherever it is in its life.
+    fn strike(&self) {
+        let recovers = |slot: &Slot| slot.serving.is_none() && slot.failure.is_none();
+        let interrupted = self.machine.is_running() && recovers(&self.lock());
+        self.lock().recoveries.interrupted += u64::from(interrupted);
+        self.forget();
     }
 
     /// Lets go of a process that ends, keeping its counters.
@@ -242,8 +265,8 @@ fn config(plan: &Plan, node: NodeId) -> NodeConfig {
             scenario::Durability::Interval { micros } => engine::Durability::Interval(Duration::from_micros(micros)),
             scenario::Durability::None => engine::Durability::None,
         },
-        wal_segment_bytes: engine::Options::default().segment_bytes,
         max_clock_offset: Duration::from_micros(plan.cluster.max_clock_offset_micros),
         request_timeout: Duration::from_micros(plan.cluster.coordinator_timeout_micros),
+        wal_segment_bytes: plan.cluster.wal_segment_bytes,
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Slow operations never make the load lighter: an arrival that finds nobody idle opens another session. Values are unique
-//! (`v17`), padded with dots to the length that the plan asks for.
+//! (`v17`), stored with their length (`v17:100`) and padded with dots up to it.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +29,9 @@ use crate::world::{ClientWorld, Laboratory};
 
 /// Padding of values; no value's own text has it.
 const PADDING: char = '.';
+
+/// Of bytes that are no value, so many are shown.
+const VALUE_NAME_BYTES_MAX: usize = 24;
 
 /// The network identity of a session.
 pub(super) fn client_id(session: u32) -> ClientId {
@@ -219,7 +222,7 @@ async fn perform(client: &mut Client<ClientWorld>, order: &Order, level: Level, 
             Err(failure) => outcome(failure),
         },
         (OperationKind::Write, Some((number, length))) => {
-            let value = Bytes::from(format!("{:.<length$}", value_name(number)));
+            let value = stored_value(number, length);
             client.put(key, value, level, timeout).await.result.map_or_else(outcome, |_| Outcome::acknowledged())
         }
         (OperationKind::Write, None) => unreachable!("every write has a value"),
@@ -237,11 +240,23 @@ fn value_name(number: u64) -> String {
     format!("v{number}")
 }
 
-/// A stored value without its padding. Bytes that no client wrote stay as they are, and no write explains them.
+/// The bytes of a value: its name, its length, and padding up to that length, so that a value cut short is seen to be.
+fn stored_value(number: u64, length: usize) -> Bytes {
+    let value = format!("{:.<length$}", format!("{}:{length}", value_name(number)));
+    assert_eq!(value.len(), length, "validation gives every value room for its name and length");
+    Bytes::from(value)
+}
+
+/// The name of a stored value. Bytes that no client wrote, or not all of what one wrote, are described instead, and no write
+/// explains them.
 pub(super) fn value_text(value: &[u8]) -> String {
-    match std::str::from_utf8(value) {
-        Ok(text) => text.trim_end_matches(PADDING).to_string(),
-        Err(_) => value.escape_ascii().to_string(),
+    let text = std::str::from_utf8(value).ok().map(|text| text.trim_end_matches(PADDING));
+    match text.and_then(|text| text.rsplit_once(':')) {
+        Some((name, length)) if length.parse() == Ok(value.len()) => name.to_string(),
+        _ => {
+            let beginning = value[..value.len().min(VALUE_NAME_BYTES_MAX)].escape_ascii();
+            format!("{beginning}... ({} bytes, crc {:08x})", value.len(), crc32fast::hash(value))
+        }
     }
 }
 
@@ -283,4 +298,18 @@ impl Shared {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_its_name_only_while_it_is_whole() {
+        let value = stored_value(17, 100);
+        assert_eq!(value_text(&value), "v17");
+        for wrong in [&value[..99], &value[..3], b"", b"\xff\xfe", b"v17"] {
+            assert_ne!(value_text(wrong), "v17", "{} bytes were taken for the value", wrong.len());
+        }
+    }
 }

@@ -42,7 +42,7 @@ pub use fault::{Action, Again, FaultPlan, NodeChoice, Power, Times, Victims};
 pub use library::{LibraryEntry, library};
 pub use link::{Latency, Member};
 pub use path::FieldPath;
-pub use plan::{ClockPlan, ClusterPlan, DiskPlan, Durability, LinkPlan, NetworkPlan, Plan, Survival};
+pub use plan::{ClockPlan, ClusterPlan, DiskPlan, Durability, LinkPlan, NetworkPlan, Plan, Recoveries, Survival};
 pub use schedule::{Injection, Recrash, ScheduledFault, Victim, schedule};
 pub use units::{TIME_MICROS_MAX, TimeRange, WHOLE_PPM, share_text, time_signed_text, time_text};
 pub use workload::{Coordinators, KeyDistribution, PerKind, Window, WorkloadPlan};

@@ -38,6 +38,17 @@ pub struct Plan {
     pub expect: Vec<Expectation>,
     /// How many ok results of each kind the run must have had to prove anything; 0 for a kind that is never sent.
     pub at_least: PerKind<u64>,
+    /// What recoveries the run must have had to prove anything about them.
+    pub at_least_recoveries: Recoveries,
+}
+
+/// Recoveries of a kind, counted over all nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recoveries {
+    /// Those that found a torn tail, set it aside and cut it.
+    pub torn_tails: u64,
+    /// Those that a further crash cut short.
+    pub interrupted: u64,
 }
 
 /// The nodes and how they keep data.
@@ -55,6 +66,8 @@ pub struct ClusterPlan {
     pub max_clock_offset_micros: u64,
     /// How long a coordinator waits for replicas.
     pub coordinator_timeout_micros: u64,
+    /// Length at which a node's log goes on in a new file.
+    pub wal_segment_bytes: u64,
 }
 
 impl ClusterPlan {

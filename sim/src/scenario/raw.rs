@@ -6,7 +6,8 @@
 //! ```yaml
 //! name, about: text         # required          seed: 1
 //! cluster:     { nodes: 3, replication: 3, partitions: 64, durability: always | interval 10ms | none,
-//!                max_clock_offset: 500ms, timeout: 1s }                    # timeout: the coordinator's
+//!                max_clock_offset: 500ms, timeout: 1s,                     # timeout: the coordinator's
+//!                wal_segment_bytes: 67108864 }
 //! network:     { latency: 1ms | { median: 1ms, p99: 5ms }, loss: 0.1%, duplicate: 0.1%,
 //!                links: [{ from: [n1, c0], to: [n2], latency, loss, duplicate }] }
 //! disk:        { latency, nodes: [{ node: n3, latency }], survival: random | nothing | everything }
@@ -25,7 +26,8 @@
 //! expect:      { lost_writes, stale_reads, monotonic_reads, read_your_writes: 0 | ">= 1", linearizable: true | false,
 //!                converged: true, availability: ">= 60%" | [{ during: 6s..14s, through: [n1], kind: read, is: ">= 60%" }],
 //!                latency: [{ kind: read, percentile: p99, during, through, is: "<= 30ms" }] }
-//! at_least:    { read: 100, write: 100, delete: 100 }        # ok results; of each kind in the mix, unless said
+//! at_least:    { read: 100, write: 100, delete: 100,         # ok results; of each kind in the mix, unless said
+//!                torn_tails: 0, interrupted_recoveries: 0 }  # what recoveries met, all nodes together
 //! ```
 
 use std::fmt;
@@ -100,7 +102,7 @@ pub(super) struct Scenario {
     pub(super) workload: Option<Workload>,
     pub(super) faults: Option<Vec<Fault>>,
     pub(super) expect: Option<Expect>,
-    pub(super) at_least: Option<PerKind>,
+    pub(super) at_least: Option<AtLeast>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -111,6 +113,7 @@ pub(super) struct Cluster {
     pub(super) durability: Option<Text>,
     pub(super) max_clock_offset: Option<Text>,
     pub(super) timeout: Option<Text>,
+    pub(super) wal_segment_bytes: Option<Text>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -185,6 +188,15 @@ pub(super) struct PerKind {
     pub(super) read: Option<Text>,
     pub(super) write: Option<Text>,
     pub(super) delete: Option<Text>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct AtLeast {
+    pub(super) read: Option<Text>,
+    pub(super) write: Option<Text>,
+    pub(super) delete: Option<Text>,
+    pub(super) torn_tails: Option<Text>,
+    pub(super) interrupted_recoveries: Option<Text>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

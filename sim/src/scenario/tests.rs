@@ -73,7 +73,8 @@ expect:
 const EVERYTHING: &str = r#"
 name: everything
 about: Each key of the format once.
-cluster: { nodes: 4, replication: 2, partitions: 8, durability: interval 10ms, max_clock_offset: 250ms, timeout: 3s }
+cluster: { nodes: 4, replication: 2, partitions: 8, durability: interval 10ms, max_clock_offset: 250ms, timeout: 3s,
+           wal_segment_bytes: 8192 }
 network:
   latency: 2ms
   links: [{ from: [n1, c0], to: [n2], latency: { median: 3ms, p99: 30ms }, loss: 1%, duplicate: 2% }]
@@ -101,7 +102,7 @@ expect:
   converged: true
   availability: [{ during: 6s..14s, through: [n1], kind: read, is: "<= 0%" }, { is: ">= 60%" }]
   latency: { kind: read, percentile: p99, is: "<= 30ms", during: 0s..20s, through: [n1, n2] }
-at_least: { read: 10, write: 20, delete: 0 }
+at_least: { read: 10, write: 20, delete: 0, torn_tails: 3, interrupted_recoveries: 2 }
 "#;
 
 #[test]
@@ -122,6 +123,8 @@ fn the_example_of_the_manual_becomes_the_plan_it_says() {
         ["lost_writes: 0", "stale_reads: 0", "linearizable: true", "converged: true", "availability: >= 60%"];
     assert_eq!(expect, demanded);
     assert_eq!(plan.at_least, PerKind { read: 100, write: 100, delete: 100 });
+    assert_eq!(plan.at_least_recoveries, Recoveries::default());
+    assert_eq!(plan.cluster.wal_segment_bytes, 64 << 20);
 }
 
 #[test]
@@ -137,6 +140,8 @@ fn every_key_of_the_format_is_understood() {
     assert_eq!(plan.expect[6].to_string(), "availability of reads through n1 during 6s..14s: <= 0%");
     assert_eq!(plan.expect[8].to_string(), "latency p99 of reads through n1 or n2 during 0s..20s: <= 30ms");
     assert_eq!(plan.at_least, PerKind { read: 10, write: 20, delete: 0 });
+    assert_eq!(plan.at_least_recoveries, Recoveries { torn_tails: 3, interrupted: 2 });
+    assert_eq!(plan.cluster.wal_segment_bytes, 8_192);
 }
 
 #[test]

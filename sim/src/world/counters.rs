@@ -30,6 +30,12 @@ pub struct Counters {
     pub kills: u64,
     /// Machines that lost power.
     pub power_losses: u64,
+    /// Sectors whose unsynced bytes a power loss took.
+    pub sectors_lost: u64,
+    /// Sectors of which a power loss left a part.
+    pub sectors_torn: u64,
+    /// Changes of names that a power loss took.
+    pub names_lost: u64,
     /// Tasks spawned.
     pub tasks_spawned: u64,
 }

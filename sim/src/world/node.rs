@@ -164,6 +164,9 @@ impl SimulatedNode {
         let found = seat.files.power_loss(survival);
         let peer = seat.peer;
         state.counters.power_losses += 1;
+        state.counters.sectors_lost += found.sectors_lost;
+        state.counters.sectors_torn += found.sectors_torn;
+        state.counters.names_lost += found.names_lost;
         let words = [
             found.files_unsynced,
             found.sectors_kept,

@@ -84,7 +84,10 @@ fn run_one(plan: &Plan, seed: u64) -> Option<Broken> {
     let why: Vec<String> = unmet
         .map(|expectation| {
             let note = if expectation.note.is_empty() { String::new() } else { format!(" ({})", expectation.note) };
-            format!("{} {} instead of {}{note}", expectation.name, expectation.observed, expectation.demanded)
+            match expectation.held {
+                Held::Vacuous if expectation.examined == 0 => format!("{} examined nothing{note}", expectation.name),
+                _ => format!("{} {} instead of {}{note}", expectation.name, expectation.observed, expectation.demanded),
+            }
         })
         .collect();
     Some(Broken { seed, verdict: facts.verdict, why: why.join("; ") })

@@ -3,6 +3,8 @@
 //! What is left out gets the safe setting (three replicas, sync before acknowledge) on ordinary hardware: a network of
 //! one millisecond, a disk that syncs in 80 microseconds, clocks in step.
 
+use std::ops::RangeInclusive;
+
 use super::super::contradiction::Contradiction;
 use super::super::errors::Flaw;
 use super::super::link::Latency;
@@ -11,6 +13,7 @@ use super::super::plan::{ClockPlan, ClusterPlan, DiskPlan, Durability, LinkPlan,
 use super::super::raw;
 use super::super::units;
 use super::{Checker, word};
+use ::cluster::config::WAL_SEGMENT_BYTES_MIN;
 
 /// A scenario's cluster has no more nodes.
 const NODES_MAX: u16 = 100;
@@ -21,6 +24,8 @@ const PARTITIONS_DEFAULT: u64 = 64;
 const PARTITIONS_MAX: u64 = 65_536;
 const MAX_CLOCK_OFFSET_MICROS_DEFAULT: u64 = 500_000;
 const COORDINATOR_TIMEOUT_MICROS_DEFAULT: u64 = 1_000_000;
+const WAL_SEGMENT_BYTES: RangeInclusive<u64> = WAL_SEGMENT_BYTES_MIN..=1 << 30;
+const WAL_SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
 const NETWORK_LATENCY_DEFAULT: Latency = Latency { median_micros: 1_000, p99_micros: 5_000 };
 const DISK_LATENCY_DEFAULT: Latency = Latency { median_micros: 80, p99_micros: 2_000 };
 
@@ -46,6 +51,9 @@ impl Checker {
             durability: self.value(&raw.durability, Durability::Always, durability),
             max_clock_offset_micros: self.positive_time(&raw.max_clock_offset, MAX_CLOCK_OFFSET_MICROS_DEFAULT),
             coordinator_timeout_micros: self.positive_time(&raw.timeout, COORDINATOR_TIMEOUT_MICROS_DEFAULT),
+            wal_segment_bytes: self.value(&raw.wal_segment_bytes, WAL_SEGMENT_BYTES_DEFAULT, |text| {
+                units::whole_number(text, *WAL_SEGMENT_BYTES.start(), *WAL_SEGMENT_BYTES.end())
+            }),
         }
     }
 

@@ -44,7 +44,9 @@ pub(super) fn plan(file: &str, raw: &raw::Scenario) -> Result<Plan, Vec<Note>> {
     let disk = checker.disk(&raw.disk.clone().unwrap_or_default());
     let clocks = checker.clocks(raw.clocks.as_deref().unwrap_or_default());
     let faults = checker.faults(raw.faults.as_deref().unwrap_or_default());
-    let at_least = checker.at_least(&raw.at_least, &workload);
+    let at_least = raw.at_least.clone().unwrap_or_default();
+    let at_least_recoveries = checker.at_least_recoveries(&at_least);
+    let at_least = checker.at_least(&at_least, &workload);
     let expect = match &raw.expect {
         Some(expect) => checker.expect(expect, &workload),
         None => {
@@ -57,7 +59,21 @@ pub(super) fn plan(file: &str, raw: &raw::Scenario) -> Result<Plan, Vec<Note>> {
         return Err(checker.notes);
     }
     let file = file.to_string();
-    Ok(Plan { name, about, file, seed, cluster, network, disk, clocks, workload, faults, expect, at_least })
+    Ok(Plan {
+        name,
+        about,
+        file,
+        seed,
+        cluster,
+        network,
+        disk,
+        clocks,
+        workload,
+        faults,
+        expect,
+        at_least,
+        at_least_recoveries,
+    })
 }
 
 /// What was found so far, and what the sections need to know of each other.

@@ -6,6 +6,7 @@
 use super::super::contradiction::Contradiction;
 use super::super::errors::Flaw;
 use super::super::path::FieldPath;
+use super::super::plan::Recoveries;
 use super::super::raw::{self, Text, TextOrMap};
 use super::super::units;
 use super::super::workload::{Coordinators, KeyDistribution, PerKind, WorkloadPlan};
@@ -102,8 +103,12 @@ impl Checker {
         PerKind { read: read.unwrap_or(Level::Quorum), write, delete: delete.unwrap_or(write) }
     }
 
-    pub(super) fn at_least(&mut self, raw: &Option<raw::PerKind>, workload: &WorkloadPlan) -> PerKind<u64> {
-        let raw = raw.clone().unwrap_or_default();
+    pub(super) fn at_least_recoveries(&mut self, raw: &raw::AtLeast) -> Recoveries {
+        let mut demand = |text| self.value(text, 0, |text| units::whole_number(text, 0, u64::from(u32::MAX)));
+        Recoveries { torn_tails: demand(&raw.torn_tails), interrupted: demand(&raw.interrupted_recoveries) }
+    }
+
+    pub(super) fn at_least(&mut self, raw: &raw::AtLeast, workload: &WorkloadPlan) -> PerKind<u64> {
         let path = FieldPath::root().key("at_least");
         let mut demand = |text: &Option<Text>, kind: OperationKind| {
             let weight = workload.mix.of(kind);
