@@ -123,7 +123,7 @@ async fn observe(laboratory: Laboratory, plan: Plan, progress: Progress) -> Obse
         settled_micros: laboratory.now_micros() - zero,
         unsettled: rest.failures,
         counters: laboratory.counters(),
-        node_counters: cluster.counters(),
+        node_counters: cluster.take_counters(),
         recoveries: cluster.recoveries(),
     }
 }

@@ -124,8 +124,8 @@ impl Cluster {
         })
     }
 
-    /// The nodes' own counters, summed over nodes and processes.
-    pub(super) fn counters(&self) -> Vec<(&'static str, u64)> {
+    /// The nodes' own counters, summed over nodes and processes. Lets go of every node: for the end of a run.
+    pub(super) fn take_counters(&self) -> Vec<(&'static str, u64)> {
         let mut sums: BTreeMap<&'static str, u64> = BTreeMap::new();
         for member in self.members.values() {
             member.forget();
