@@ -55,6 +55,9 @@ fn recovered(recovery: &Recovery) -> String {
         (None, true) => "it had been closed cleanly".to_string(),
         (None, false) => "its log was whole".to_string(),
     };
+    if recovery.segments == 0 {
+        return "a new directory".to_string();
+    }
     format!("recovered up to sequence {}: {found}", recovery.sequence)
 }
 
