@@ -35,6 +35,8 @@ counters! {
     operations_unknown,
     /// Requests of coordinators that this replica served.
     replica_requests,
+    /// Copies of coordinators' puts that were dropped.
+    replica_duplicates,
     /// Requests of coordinators that were refused because of their epoch.
     replica_epoch_refused,
     /// Requests of coordinators that were refused because too many were in progress.

@@ -10,7 +10,7 @@
 //! The loop itself never waits for anything but the next frame.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,7 +23,7 @@ use crate::limits::MAX_TIMEOUT_MICROS;
 use crate::metrics::Metrics;
 use crate::replica::{Replica, SYSTEM_KEYSPACE, engine_key};
 use crate::ring::{PartitionId, Placement, PlacementError};
-use crate::rpc::{Duplicates, Refused, Slots};
+use crate::rpc::{Duplicates, RecentRequests, Slots};
 use crate::status;
 use crate::versioning::{Row, Stamp};
 use crate::wire::{self, Body, ClientReply, Message};
@@ -75,8 +75,8 @@ struct Shared<W: ClusterWorld> {
     client_requests: Slots,
     replica_requests: Slots,
     late_repairs: Slots,
-    /// Requests of coordinators that were refused although a later copy of them might have been accepted.
-    refused: Mutex<Refused>,
+    /// Puts of coordinators whose first copy was seen.
+    recent_puts: Mutex<RecentRequests>,
     metrics: Arc<Metrics>,
 }
 
@@ -107,7 +107,7 @@ impl<W: ClusterWorld> Node<W> {
             client_requests: Slots::new(CLIENT_REQUESTS_MAX),
             replica_requests: Slots::new(REPLICA_REQUESTS_MAX),
             late_repairs: Slots::new(LATE_REPAIRS_MAX),
-            refused: Mutex::default(),
+            recent_puts: Mutex::default(),
             metrics,
         };
         Ok(Self { shared: Arc::new(shared), recovery })
@@ -164,14 +164,16 @@ impl<W: ClusterWorld> Node<W> {
     fn serve_coordinator(&self, node: NodeId, message: Message) {
         let shared = self.shared.clone();
         Metrics::add(&shared.metrics.replica_requests, 1);
+        if matches!(message.body, Body::ReplicaPut(_)) {
+            let mut recent = shared.recent_puts.lock().unwrap_or_else(PoisonError::into_inner);
+            if !recent.is_first(node, message.request) {
+                return Metrics::add(&shared.metrics.replica_duplicates, 1);
+            }
+        }
         let own_epoch = shared.placement.epoch();
         if message.epoch != own_epoch {
             Metrics::add(&shared.metrics.replica_epoch_refused, 1);
             let reason = format!("the request is of epoch {}, this replica is in {own_epoch}", message.epoch);
-            return shared.refuse(node, message.request, FailureKind::Refused, reason);
-        }
-        if shared.refused().contains(node, message.request) {
-            let reason = "a copy of this request was refused before".to_string();
             return shared.refuse(node, message.request, FailureKind::Refused, reason);
         }
         let Some(slot) = shared.replica_requests.take() else {
@@ -181,9 +183,6 @@ impl<W: ClusterWorld> Node<W> {
         };
         let part = async move {
             let reply = serve_replica(&shared.replica, message.body).await;
-            if reply.refused.as_ref().is_some_and(|refused| refused.certainly_not_applied) {
-                shared.refused().insert(node, message.request);
-            }
             let frame = wire::encode(message.request, own_epoch, Body::ReplicaReply(reply));
             shared.world.network().send(Peer::Node(node), frame);
             drop(slot);
@@ -266,18 +265,12 @@ impl<W: ClusterWorld> Shared<W> {
         self.reply(client, request, ClientReply { facts, ..Default::default() });
     }
 
-    /// Refuses a coordinator's request before anything was begun, and every later copy of it too: what was said to be
-    /// certainly not applied must stay so.
+    /// Refuses a coordinator's request before anything was begun.
     fn refuse(&self, node: NodeId, request: u64, kind: FailureKind, reason: String) {
-        self.refused().insert(node, request);
         let refused = Some(Failure::not_applied(kind, reason).to_wire());
         let reply = wire::ReplicaReply { refused, ..Default::default() };
         let frame = wire::encode(request, self.placement.epoch(), Body::ReplicaReply(reply));
         self.world.network().send(Peer::Node(node), frame);
-    }
-
-    fn refused(&self) -> MutexGuard<'_, Refused> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[allow(clippy::too_many_arguments, reason = "one field of the message each")]

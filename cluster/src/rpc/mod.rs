@@ -7,16 +7,15 @@
 //!   client c7 ── request 41 ──▶ node          the first copy runs; [`Duplicates`] drops every other copy
 //! ```
 //!
-//! A request between nodes may be executed twice without harm (rows are stamped), but one that was refused for certain must
-//! not be accepted in a later copy ([`Refused`]). One from a client may run only once, because each execution would give it a
-//! new stamp. Work in progress is bounded ([`Slots`]). Nothing is retried here: whoever asked knows whether that is right.
+//! A put between nodes is answered once ([`RecentRequests`]): a later copy's refusal must not pass for the first copy's. A
+//! request of a client runs once ([`Duplicates`]), because each execution would give it a new stamp. Work in progress is bounded ([`Slots`]). Nothing is retried here: whoever asked knows whether that is right.
 
 mod duplicates;
 mod exchange;
-mod refused;
+mod recent;
 mod slots;
 
 pub(crate) use duplicates::Duplicates;
 pub(crate) use exchange::{Exchange, Exchanges};
-pub(crate) use refused::Refused;
+pub(crate) use recent::RecentRequests;
 pub(crate) use slots::Slots;

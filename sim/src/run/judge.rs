@@ -3,7 +3,7 @@
 //! ```text
 //!   expectations of the file        held │ not held │ nothing examined: vacuous │ not within bounds: undecided
 //!   no phantom values               a value that nobody wrote is never right
-//!   the cluster comes to rest       after healing every node serves and every key is readable at `all`
+//!   the cluster comes to rest       after healing every node serves, every key is readable at `all`, its replicas are equal
 //!   enough happened                 every declared fault met traffic, every kind of operation had its ok results
 //! ```
 
@@ -226,6 +226,9 @@ fn no_phantoms(found: &Found) -> ExpectationFact {
 fn rest(observed: &Observed) -> ExpectationFact {
     let mut restless = observed.unsettled.clone();
     for (key, at_rest) in &observed.at_rest {
+        if at_rest.rows.values().any(|row| Some(row) != at_rest.rows.values().next()) {
+            restless.push(format!("the replicas of {key} still differ"));
+        }
         for (node, read) in &at_rest.reads {
             if let FinalRead::Failed(reason) = read {
                 restless.push(format!("{key} cannot be read at all through {node}: {reason}"));
@@ -235,7 +238,7 @@ fn rest(observed: &Observed) -> ExpectationFact {
     let settled = restless.is_empty();
     ExpectationFact {
         name: "comes to rest".to_string(),
-        demanded: "every key readable at all".to_string(),
+        demanded: "readable, replicas equal".to_string(),
         observed: if settled { "yes" } else { "no" }.to_string(),
         examined: observed.at_rest.len() as u64,
         held: if settled { Held::Yes } else { Held::No },

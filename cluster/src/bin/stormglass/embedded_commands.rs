@@ -56,7 +56,8 @@ pub(crate) async fn scan(data: &Path, scan: &Scan, json: bool) -> Result<ExitCod
     let mut from = Some(Bytes::from(scan.from.clone()));
     let mut left = scan.limit;
     while let Some(start) = from.take().filter(|_| left > 0) {
-        let (rows, next) = database.scan(&start, scan.until.as_bytes(), left.min(1_000)).await?;
+        let (rows, next) =
+            database.scan(&start, scan.until.as_bytes(), left.min(cluster::limits::MAX_SCAN_ROWS)).await?;
         left -= rows.len();
         for (key, value) in rows {
             print_row(&key, &value, json);
