@@ -11,3 +11,9 @@ pub const MAX_VALUE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The largest atomic batch, in encoded bytes: 16 MiB.
 pub const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of the keyspace's number in front of every key inside the engine.
+pub(crate) const KEYSPACE_BYTES: usize = 2;
+
+/// The longest key inside the engine. A range may end one byte behind the longest key.
+pub(crate) const MAX_INTERNAL_KEY_BYTES: usize = KEYSPACE_BYTES + MAX_KEY_BYTES + 1;

@@ -1,7 +1,8 @@
 //! The checksum of everything the engine writes: crc32, seeded with where the bytes belong, and masked.
 //!
 //! ```text
-//!   mask( crc32( log number u32 | offset u64 | bytes ) )
+//!   mask( crc32( log number u32   | offset u64 | bytes ) )      logs
+//!   mask( crc32( table number u64 | offset u64 | bytes ) )      tables
 //! ```
 //!
 //! The seed makes a checksum valid in one place only: a block that the disk wrote to the wrong offset, a record of an
@@ -21,6 +22,14 @@ impl Checksum {
     pub(crate) fn seeded(log_number: u32, offset: u64) -> Self {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&log_number.to_le_bytes());
+        hasher.update(&offset.to_le_bytes());
+        Self(hasher)
+    }
+
+    /// The checksum of bytes that stand at `offset` of the table file `table_number`.
+    pub(crate) fn of_table(table_number: u64, offset: u64) -> Self {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&table_number.to_le_bytes());
         hasher.update(&offset.to_le_bytes());
         Self(hasher)
     }

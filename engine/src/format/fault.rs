@@ -1,15 +1,17 @@
-//! Every way in which the bytes of a log can be wrong, in words that an operator can act on.
+//! Every way in which the bytes of a log or a table can be wrong, in words that an operator can act on.
 //!
 //! ```text
-//!   unreadable   the bytes are not a record: a torn write or a damaged one; which of them, the log decides (`wal`)
-//!   impossible   the checksum holds, so the bytes are what was written, yet they contradict the format or the log so far
+//!   unreadable   the bytes are not a record: a torn write or a damaged one; which of them, the log decides (`wal`). A
+//!                table is synced before anything names it, so there it is always damage
+//!   impossible   the checksum holds, so the bytes are what was written, yet they contradict the format, the log so far or
+//!                the rest of the table
 //! ```
 //!
 //! A fault says what is wrong, not whose fault it is nor what to do: that takes the evidence around it.
 
 use super::operation::Sequence;
 
-/// What is wrong with the bytes at some place of a log.
+/// What is wrong with the bytes at some place of a log or a table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The file is shorter than its preamble.
@@ -74,7 +76,7 @@ pub enum Fault {
         found: Sequence,
     },
     /// A later segment names this one as its predecessor, and it is not there.
-    #[error("the segment is missing; the next one says it had {length_bytes} bytes")]
+    #[error("the segment is missing; what refers to it says it had {length_bytes} bytes")]
     SegmentMissing {
         /// Its length, as its successor says.
         length_bytes: u64,
@@ -86,6 +88,64 @@ pub enum Fault {
         expected_bytes: u64,
         /// Where it ends.
         found_bytes: u64,
+    },
+    /// Something refers to a file that is not there.
+    #[error("the file is missing")]
+    FileMissing,
+    /// The manifest and a table contradict each other.
+    #[error("the table is not the one that the manifest names: {what}")]
+    NotTheTable {
+        /// What differs.
+        what: &'static str,
+    },
+    /// A block or the footer of a table would end behind the end of the file.
+    #[error("the file ends inside a block, after {available} of {needed} bytes")]
+    ShortBlock {
+        /// Bytes there are.
+        available: u64,
+        /// Bytes the block has.
+        needed: u64,
+    },
+    /// The file does not end like a table.
+    #[error("the end of the file is not the footer of a table")]
+    WrongFooter,
+    /// The footer is whole, and belongs to another table.
+    #[error("the footer is that of table {found}, not of table {expected}")]
+    WrongTable {
+        /// The number in the footer.
+        found: u64,
+        /// The number that the file goes by.
+        expected: u64,
+    },
+    /// The checksum holds, the block is compressed in a way that this program does not know.
+    #[error("a block with unknown compression {kind}")]
+    UnknownCompression {
+        /// The compression byte.
+        kind: u8,
+    },
+    /// The checksum holds, the block claims to be longer than any block when decompressed.
+    #[error("impossible length: a block of {length} bytes when decompressed")]
+    ImpossibleBlock {
+        /// What the block says.
+        length: u64,
+    },
+    /// The checksum holds, the block cannot be decoded.
+    #[error("a block that cannot be decoded: {what}")]
+    MalformedBlock {
+        /// Which part of it.
+        what: &'static str,
+    },
+    /// The properties of a table lack one that every table has.
+    #[error("the properties lack {what}")]
+    MissingProperty {
+        /// Which.
+        what: &'static str,
+    },
+    /// What a table holds is not what the rest of it says.
+    #[error("the table contradicts itself: {what}")]
+    TableContradiction {
+        /// What is contradicted.
+        what: &'static str,
     },
 }
 
@@ -99,13 +159,23 @@ impl Fault {
             | Self::ShortHeader { .. }
             | Self::ZeroHeader
             | Self::ImpossibleLength { .. }
-            | Self::BadChecksum { .. } => true,
+            | Self::BadChecksum { .. }
+            | Self::ShortBlock { .. }
+            | Self::WrongFooter => true,
             Self::UnknownType { .. }
             | Self::ImpossibleHeader { .. }
             | Self::MalformedPayload
             | Self::SequenceBreak { .. }
             | Self::SegmentMissing { .. }
-            | Self::SegmentLength { .. } => false,
+            | Self::SegmentLength { .. }
+            | Self::FileMissing
+            | Self::NotTheTable { .. }
+            | Self::WrongTable { .. }
+            | Self::UnknownCompression { .. }
+            | Self::ImpossibleBlock { .. }
+            | Self::MalformedBlock { .. }
+            | Self::MissingProperty { .. }
+            | Self::TableContradiction { .. } => false,
         }
     }
 }

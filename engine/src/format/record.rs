@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Batch = 2,
     /// The last record of a file that was ended on purpose: everything before it is synced. No payload.
     Seal = 3,
+    /// A change of the manifest; only in manifests. Its payload is `format::edit`'s.
+    Edit = 4,
 }
 
 /// Where a record stands.
@@ -65,9 +67,11 @@ pub(crate) enum Body {
     /// The file's tie to its predecessor.
     SegmentStart(segment::Start),
     /// An atomic batch.
-    Batch(Vec<operation::Operation>),
+    Batch(operation::Operations),
     /// The end of the file, on purpose.
     Seal,
+    /// A change of the manifest, still encoded.
+    Edit(Bytes),
 }
 
 impl Header {
@@ -109,8 +113,8 @@ impl Header {
         if computed == self.checksum { Ok(()) } else { Err(Fault::BadChecksum { stored: self.checksum, computed }) }
     }
 
-    /// Decodes the payload of a record whose checksum holds. What is wrong here was written wrongly.
-    pub(crate) fn body(&self, payload: &Bytes, place: Place) -> Result<Body, Fault> {
+    /// Decodes the payload of a record whose checksum holds, in a file of format `version`. What is wrong here was written wrongly.
+    pub(crate) fn body(&self, payload: &Bytes, place: Place, version: u32) -> Result<Body, Fault> {
         if self.reserved != [0; 3] {
             return Err(Fault::ImpossibleHeader { what: "reserved bytes are not zero" });
         }
@@ -122,12 +126,13 @@ impl Header {
         }
         match self.kind {
             kind if kind == Kind::SegmentStart as u8 => segment::Start::decode(payload).map(Body::SegmentStart),
-            kind if kind == Kind::Batch as u8 => operation::decode(payload).map(Body::Batch),
+            kind if kind == Kind::Batch as u8 => operation::Operations::decode(payload, version).map(Body::Batch),
             kind if kind == Kind::Seal as u8 && !payload.is_empty() => Err(Fault::MalformedPayload),
             kind if kind == Kind::Seal as u8 && self.synced_offset != place.offset => {
                 Err(Fault::ImpossibleHeader { what: "a seal over bytes that were not synced" })
             }
             kind if kind == Kind::Seal as u8 => Ok(Body::Seal),
+            kind if kind == Kind::Edit as u8 => Ok(Body::Edit(payload.clone())),
             kind => Err(Fault::UnknownType { kind }),
         }
     }
@@ -137,7 +142,7 @@ impl Header {
     pub(crate) fn is_plausible(&self, place: Place, available: u64) -> bool {
         self.log_number == place.log_number
             && self.reserved == [0; 3]
-            && (Kind::SegmentStart as u8..=Kind::Seal as u8).contains(&self.kind)
+            && (Kind::SegmentStart as u8..=Kind::Edit as u8).contains(&self.kind)
             && self.synced_offset <= place.offset
             && u64::from(self.payload_bytes) <= available
             && self.payload_bytes as usize <= MAX_BATCH_BYTES

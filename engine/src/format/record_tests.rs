@@ -1,17 +1,21 @@
 //! Tests of the framing: what is written comes back, and nothing else passes for it.
 
 use super::*;
-use crate::format::operation::Operation;
+use crate::format::operation::{OperationRef, Operations, put_payload};
 
 const PLACE: Place = Place { log_number: 3, offset: 60 };
 
-fn operations() -> Vec<Operation> {
-    vec![Operation { key: Bytes::from_static(b"key"), value: Some(Bytes::from_static(b"value")) }]
+fn payload() -> Bytes {
+    let mut encoded = Vec::new();
+    OperationRef::Put { key: b"\0\0key", value: b"value", expires_micros: 0 }.encode(&mut encoded);
+    let mut buffer = BytesMut::new();
+    put_payload(&mut buffer, 1, &encoded);
+    buffer.freeze()
 }
 
 fn batch() -> Bytes {
     let mut buffer = BytesMut::new();
-    encode(&mut buffer, PLACE, Kind::Batch, Sequence(9), 60, |buffer| operation::encode(&operations(), buffer));
+    encode(&mut buffer, PLACE, Kind::Batch, Sequence(9), 60, |buffer| buffer.put_slice(&payload()));
     buffer.freeze()
 }
 
@@ -22,14 +26,14 @@ fn read(bytes: &Bytes, place: Place) -> Result<(Header, Body), Fault> {
     header.check_length(&head, (bytes.len() - HEADER_BYTES) as u64)?;
     let payload = bytes.slice(HEADER_BYTES..HEADER_BYTES + header.payload_bytes as usize);
     header.check_sum(&head, &payload, place)?;
-    let body = header.body(&payload, place)?;
+    let body = header.body(&payload, place, 2)?;
     Ok((header, body))
 }
 
 #[test]
 fn a_record_comes_back_where_it_was_written_and_nowhere_else() {
     let (header, body) = read(&batch(), PLACE).expect("a whole record");
-    assert_eq!(body, Body::Batch(operations()));
+    assert_eq!(body, Body::Batch(Operations::decode(&payload(), 2).expect("a payload")));
     assert_eq!((header.first_sequence, header.synced_offset), (Sequence(9), 60));
     assert!(header.is_plausible(PLACE, 100));
     for place in [Place { offset: 61, ..PLACE }, Place { log_number: 4, ..PLACE }] {

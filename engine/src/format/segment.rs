@@ -1,4 +1,5 @@
-//! The beginning of a log file: a preamble, and the record that ties the file to its predecessor.
+//! The beginning of a log file: a preamble, and the record that ties the file to its predecessor. Manifests and backups
+//! begin with the same preamble, each under a magic of its own.
 //!
 //! ```text
 //!    0           8           12          16                        48                       60
@@ -19,10 +20,21 @@ use super::checksum::Checksum;
 use super::operation::Sequence;
 use super::record::{self, Kind, Place};
 
-const MAGIC: [u8; 8] = *b"STORMWAL";
+/// What the first eight bytes of a file say it is.
+pub(crate) type Magic = [u8; 8];
 
-/// The only format there is so far.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+/// A segment of the write-ahead log.
+pub(crate) const WAL_MAGIC: Magic = *b"STORMWAL";
+
+/// A manifest.
+pub(crate) const MANIFEST_MAGIC: Magic = *b"STORMMAN";
+
+/// What one backup consists of: a manifest that is written once.
+pub(crate) const BACKUP_MAGIC: Magic = *b"STORMBAK";
+
+/// The format of the segments that this program writes. Format 1 knew neither keyspaces nor expiries nor range
+/// tombstones.
+pub(crate) const FORMAT_VERSION: u32 = 2;
 
 /// Bytes of the preamble.
 pub(crate) const PREAMBLE_BYTES: usize = 16;
@@ -56,10 +68,7 @@ impl Start {
 /// The bytes that a new file begins with.
 pub(crate) fn encode_beginning(log_number: u32, start: Start, next_sequence: Sequence) -> Bytes {
     let mut buffer = BytesMut::new();
-    buffer.put_slice(&MAGIC);
-    buffer.put_u32_le(FORMAT_VERSION);
-    let checksum = preamble_checksum(log_number, &buffer);
-    buffer.put_u32_le(checksum);
+    put_preamble(&mut buffer, WAL_MAGIC, log_number, FORMAT_VERSION);
     let place = Place { log_number, offset: PREAMBLE_BYTES as u64 };
     record::encode(&mut buffer, place, Kind::SegmentStart, next_sequence, 0, |buffer| {
         buffer.put_u32_le(start.previous_number);
@@ -68,25 +77,34 @@ pub(crate) fn encode_beginning(log_number: u32, start: Start, next_sequence: Seq
     buffer.freeze()
 }
 
+/// Appends a preamble.
+pub(crate) fn put_preamble(buffer: &mut BytesMut, magic: Magic, log_number: u32, version: u32) {
+    let start = buffer.len();
+    buffer.put_slice(&magic);
+    buffer.put_u32_le(version);
+    let checksum = preamble_checksum(log_number, &buffer[start..]);
+    buffer.put_u32_le(checksum);
+}
+
 /// Whether a file that begins like this may be a segment, whatever its name: a damaged one still begins as one.
 pub(crate) fn is_segment(beginning: &[u8]) -> bool {
-    beginning.starts_with(&MAGIC)
+    beginning.starts_with(&WAL_MAGIC)
 }
 
 /// The format version that a file's first bytes say. `bytes` are its first [`PREAMBLE_BYTES`], or all it has.
-pub(crate) fn decode_preamble(log_number: u32, bytes: &[u8]) -> Result<u32, Fault> {
+pub(crate) fn decode_preamble(magic: Magic, log_number: u32, bytes: &[u8]) -> Result<u32, Fault> {
     if bytes.len() < PREAMBLE_BYTES {
         return Err(Fault::ShortPreamble { available: bytes.len() as u64, needed: PREAMBLE_BYTES as u64 });
     }
     let (checked, mut stored) = bytes[..PREAMBLE_BYTES].split_at(PREAMBLE_BYTES - 4);
-    if checked[..MAGIC.len()] != MAGIC {
+    if checked[..magic.len()] != magic {
         return Err(Fault::WrongMagic);
     }
     let (stored, computed) = (stored.get_u32_le(), preamble_checksum(log_number, checked));
     if stored != computed {
         return Err(Fault::BadChecksum { stored, computed });
     }
-    Ok((&checked[MAGIC.len()..]).get_u32_le())
+    Ok((&checked[magic.len()..]).get_u32_le())
 }
 
 fn preamble_checksum(log_number: u32, bytes: &[u8]) -> u32 {
@@ -103,13 +121,13 @@ mod tests {
     fn a_preamble_belongs_to_one_file_and_every_flip_in_it_is_seen() {
         let bytes = encode_beginning(2, Start { previous_number: 1, previous_bytes: 777 }, Sequence(5));
         assert_eq!((bytes.len() as u64, BEGINNING_BYTES), (60, 60));
-        assert_eq!(decode_preamble(2, &bytes), Ok(FORMAT_VERSION));
-        assert!(decode_preamble(3, &bytes).is_err());
-        assert!(decode_preamble(2, &bytes[..15]).is_err());
+        assert_eq!(decode_preamble(WAL_MAGIC, 2, &bytes), Ok(FORMAT_VERSION));
+        assert!(decode_preamble(WAL_MAGIC, 3, &bytes).is_err() && decode_preamble(MANIFEST_MAGIC, 2, &bytes).is_err());
+        assert!(decode_preamble(WAL_MAGIC, 2, &bytes[..15]).is_err());
         for index in 0..PREAMBLE_BYTES {
             let mut flipped = bytes.to_vec();
             flipped[index] ^= 0x40;
-            assert!(decode_preamble(2, &flipped).is_err(), "byte {index}");
+            assert!(decode_preamble(WAL_MAGIC, 2, &flipped).is_err(), "byte {index}");
         }
     }
 }
