@@ -1,9 +1,10 @@
 //! Everything that can go wrong in the engine, each with what the caller can do about it.
 //!
 //! ```text
-//!   the caller's request    EmptyKey, KeyTooLong, ValueTooLong, BatchTooLarge, PreconditionFailed   change the request
+//!   the caller's request    EmptyKey, KeyTooLong, ValueTooLong, BatchTooLarge, PreconditionFailed, BadOptions, ...   change the request
 //!   the directory           Missing, NotOurs, InUse, NewerFormat, MarkerDamaged                     choose another, or wait
-//!   the data                Corrupt                                                                 repair or restore; nothing was touched
+//!   the moment              Conflict, SnapshotTooOld, ChangesGone, OutOfSpace, Overloaded           begin again, or wait
+//!   the data                Corrupt, NotConserved                                                   repair or restore; nothing was touched
 //!   the machine             Disk, Poisoned, CommitFailed, CommitLost                                reopen: recovery decides what holds
 //!   the engine's life       Closed                                                                  open again
 //! ```
@@ -12,10 +13,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::format::Fault;
+use crate::format::{Fault, Sequence};
 use crate::limits::{MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES};
 use crate::world::DiskError;
 
@@ -58,6 +60,73 @@ pub enum Error {
         /// The first key whose precondition failed.
         key: Bytes,
     },
+    /// A transaction read or wrote a key that another one has written since; nothing was applied. Begin it again.
+    #[error("the transaction conflicts with a newer write to {}; nothing was applied: begin it again", key.escape_ascii())]
+    Conflict {
+        /// The first key in conflict.
+        key: Bytes,
+    },
+    /// The snapshot was held for longer than the engine keeps old versions. Take another.
+    #[error(
+        "the snapshot at sequence {sequence} is {age:?} old, older than this engine keeps old versions: take another"
+    )]
+    SnapshotTooOld {
+        /// What it read at.
+        sequence: Sequence,
+        /// How long it was held.
+        age: Duration,
+    },
+    /// The change stream asks for changes whose log is gone. Read everything once, and follow from there.
+    #[error("the changes from sequence {from} on are gone; the oldest that is kept is {oldest}: read everything once")]
+    ChangesGone {
+        /// Where the stream was to go on.
+        from: Sequence,
+        /// The oldest change there is.
+        oldest: Sequence,
+    },
+    /// The engine was opened for reading only.
+    #[error("the engine was opened for reading only")]
+    ReadOnly,
+    /// There is no room for a table, so that memory cannot be emptied: writes are refused until there is.
+    #[error("no space left on the disk; writes are refused until there is, reads go on: {cause}")]
+    OutOfSpace {
+        /// What failed for want of space.
+        cause: Arc<DiskError>,
+    },
+    /// Memtables take twice the engine's memory and are not drained: writing faster would exhaust the machine's.
+    #[error(
+        "{frozen_bytes} bytes of memtables wait to be written to tables, too many to take more: wait, then try again"
+    )]
+    Overloaded {
+        /// Bytes that wait.
+        frozen_bytes: u64,
+    },
+    /// A background job that was waited for failed; it is tried again.
+    #[error("a flush or compaction failed and is tried again: {why}")]
+    JobFailed {
+        /// Why.
+        why: String,
+    },
+    /// All numbers of keyspaces are taken, or its name is longer than 255 bytes.
+    #[error("there can be no keyspace {name}: {why}")]
+    NoKeyspace {
+        /// The name.
+        name: String,
+        /// What stands in the way.
+        why: &'static str,
+    },
+    /// Options that contradict each other or the limits.
+    #[error("these options cannot be: {what}")]
+    BadOptions {
+        /// Which, and why.
+        what: String,
+    },
+    /// A compaction did not give back what it was given; its output was thrown away. This is our bug, or bad memory.
+    #[error("a compaction lost or made up entries, and was undone: {what}")]
+    NotConserved {
+        /// The sums that differ.
+        what: String,
+    },
     /// There is no data directory, and `create_if_missing` is off.
     #[error("{}: there is no data directory here", directory.display())]
     Missing {
@@ -99,6 +168,14 @@ pub enum Error {
     NotALog {
         /// The file.
         path: PathBuf,
+    },
+    /// A path at which something else lies than what was asked for.
+    #[error("{}: not {what} of Stormglass", path.display())]
+    NotThis {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was looked for, with its article.
+        what: &'static str,
     },
     /// The marker cannot be read. The data may be sound: compare the marker with that of another directory.
     #[error("{}: the marker of the data directory is damaged; restore this file from a backup", path.display())]
@@ -158,10 +235,21 @@ impl Error {
             | Self::InUse { .. }
             | Self::NewerFormat { .. }
             | Self::NotALog { .. }
+            | Self::NotThis { .. }
             | Self::MarkerDamaged { .. }
             | Self::Corrupt { .. }
             | Self::Disk(_)
             | Self::Poisoned { .. }
+            | Self::Conflict { .. }
+            | Self::SnapshotTooOld { .. }
+            | Self::ChangesGone { .. }
+            | Self::ReadOnly
+            | Self::OutOfSpace { .. }
+            | Self::Overloaded { .. }
+            | Self::JobFailed { .. }
+            | Self::NoKeyspace { .. }
+            | Self::BadOptions { .. }
+            | Self::NotConserved { .. }
             | Self::Closed => Outcome::NotApplied,
         }
     }

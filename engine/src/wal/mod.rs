@@ -27,8 +27,8 @@ mod writer;
 
 pub(crate) use judge::{ADVICE, Damage, Ending};
 pub(crate) use names::{segment_name, segment_number};
-pub(crate) use reader::{Reader, Record};
+pub(crate) use reader::{Reader, Record, Step};
+pub(crate) use recovery::{Log, LogStart, read_log, repair};
 pub use recovery::{Recovery, TornTail};
-pub(crate) use recovery::{read_log, repair};
 pub(crate) use walk::{Chain, walk};
-pub(crate) use writer::{Append, Counters, Writer};
+pub(crate) use writer::{Append, Counters, Writer, begin_empty};

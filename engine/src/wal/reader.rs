@@ -19,7 +19,7 @@ use super::names::segment_name;
 use crate::error::Error;
 use crate::format::Fault;
 use crate::format::record::{Body, HEADER_BYTES, Header, Place};
-use crate::format::segment::{self, BEGINNING_BYTES, FORMAT_VERSION, PREAMBLE_BYTES};
+use crate::format::segment::{self, BEGINNING_BYTES, FORMAT_VERSION, PREAMBLE_BYTES, WAL_MAGIC};
 use crate::world::{Access, Disk, DiskError, DiskErrorKind, File};
 
 const WINDOW_BYTES: usize = 256 * 1024;
@@ -52,6 +52,8 @@ pub(crate) struct Reader<F> {
     file: F,
     path: PathBuf,
     number: u32,
+    /// The format that the preamble says.
+    version: u32,
     file_bytes: u64,
     position: u64,
     window: Bytes,
@@ -68,7 +70,8 @@ impl<F: File> Reader<F> {
     pub(crate) async fn open_file<D: Disk<File = F>>(disk: &D, path: PathBuf, number: u32) -> Result<Self, DiskError> {
         let file = disk.open(&path, Access::Read).await?;
         let file_bytes = file.len().await?;
-        Ok(Self { file, path, number, file_bytes, position: 0, window: Bytes::new(), window_offset: 0 })
+        let version = FORMAT_VERSION;
+        Ok(Self { file, path, number, version, file_bytes, position: 0, window: Bytes::new(), window_offset: 0 })
     }
 
     /// The number of the segment.
@@ -86,6 +89,11 @@ impl<F: File> Reader<F> {
         self.position == 0
     }
 
+    /// Where the next record begins.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Goes on behind a damaged range; false when nothing is left there.
     pub(crate) fn skip_to(&mut self, offset: u64) -> bool {
         self.position = self.position.max(offset);
@@ -96,9 +104,12 @@ impl<F: File> Reader<F> {
     pub(crate) async fn step(&mut self) -> Result<Step, Error> {
         if self.position == 0 {
             let head = self.read(0, PREAMBLE_BYTES.min(self.remaining())).await?;
-            match segment::decode_preamble(self.number, &head) {
+            match segment::decode_preamble(WAL_MAGIC, self.number, &head) {
                 Err(fault) => return Ok(Step::Unreadable(fault)),
-                Ok(FORMAT_VERSION) => self.position = PREAMBLE_BYTES as u64,
+                Ok(version @ 1..=FORMAT_VERSION) => {
+                    self.version = version;
+                    self.position = PREAMBLE_BYTES as u64;
+                }
                 Ok(found) => {
                     let path = self.path.clone();
                     return Err(Error::NewerFormat { path, found, supported: FORMAT_VERSION });
@@ -114,7 +125,7 @@ impl<F: File> Reader<F> {
         }
         let checked = self.record_at(offset).await?;
         let place = self.place(offset);
-        match checked.and_then(|(header, payload)| Ok((header, header.body(&payload, place)?))) {
+        match checked.and_then(|(header, payload)| Ok((header, header.body(&payload, place, self.version)?))) {
             Err(fault) => Ok(Step::Unreadable(fault)),
             Ok((header, body)) => {
                 self.position += header.record_bytes();

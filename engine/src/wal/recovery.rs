@@ -23,7 +23,7 @@ use super::names::{is_temporary, next_number, segment_name, segment_number, tail
 use super::reader::{Reader, Record};
 use super::walk::{Chain, walk};
 use crate::error::Error;
-use crate::format::operation::Operation;
+use crate::format::operation::OperationRef;
 use crate::format::record::Body;
 use crate::format::segment::Start;
 use crate::format::{Fault, Sequence};
@@ -40,6 +40,8 @@ pub struct Recovery {
     pub segments: u64,
     /// Bytes of log that were read.
     pub log_bytes: u64,
+    /// Tables that were opened.
+    pub tables: u64,
     /// Whether the engine had been closed (or never used): then every write ever acknowledged is there, at any
     /// durability. Otherwise writes behind `sequence` may be missing that had been acknowledged without being durable.
     pub closed_cleanly: bool,
@@ -65,6 +67,17 @@ pub struct TornTail {
     pub missing_from: Sequence,
 }
 
+/// Where the log begins that recovery must read: everything before it is in tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogStart {
+    /// The first segment.
+    pub(crate) number: u32,
+    /// What it says of its predecessor.
+    pub(crate) previous: Start,
+    /// The sequence of its first write.
+    pub(crate) next_sequence: Sequence,
+}
+
 /// A log that was read whole.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -84,20 +97,27 @@ pub(crate) struct Log {
     temporaries: Vec<String>,
 }
 
-/// Reads the whole log of `directory`, whose content is `entries`, and hands every write to `visit`, in order. Changes
-/// nothing.
+/// Reads the log of `directory`, whose content is `entries`, from `from` on (from its beginning without), and hands
+/// every write to `visit`, in order. Changes nothing.
 pub(crate) async fn read_log<D: Disk>(
     disk: &D,
     directory: &Path,
     entries: &Directory,
-    mut visit: impl FnMut(Sequence, Operation) + Send,
+    from: Option<LogStart>,
+    mut visit: impl FnMut(Sequence, OperationRef<'_>) + Send,
 ) -> Result<Log, Error> {
-    let numbers: Vec<u32> = entries.iter().filter_map(|entry| segment_number(&entry.name)).collect();
-    let mut chain = Chain::BEGINNING;
+    let first = from.map_or(0, |from| from.number);
+    let mut numbers: Vec<u32> = entries.iter().filter_map(|entry| segment_number(&entry.name)).collect();
+    numbers.retain(|number| *number >= first);
+    let mut chain = from.map_or(Chain::BEGINNING, |from| Chain::at(from.previous, from.next_sequence));
+    if from.is_some() && numbers.first() != Some(&first) {
+        let fault = Fault::SegmentMissing { length_bytes: 0 };
+        return Err(corrupt(directory, Damage { number: first, offset: 0, length: 0, fault }));
+    }
     let (mut bytes, mut bytes_read, mut last) = (0, 0, None);
     let mut visit_record = |record: Record| {
         if let Body::Batch(operations) = record.body {
-            for (index, operation) in operations.into_iter().enumerate() {
+            for (index, operation) in operations.iter().enumerate() {
                 visit(record.header.first_sequence.plus(index as u64), operation);
             }
         }
@@ -109,6 +129,11 @@ pub(crate) async fn read_log<D: Disk>(
         bytes_read += reader.file_bytes();
         bytes += match &ending {
             Ending::Whole { .. } => reader.file_bytes(),
+            // The manifest was told of this segment after its beginning was synced.
+            Ending::Torn { offset: 0, length, fault, .. } if from.is_some_and(|from| from.number == *number) => {
+                let (length, fault) = ((*length).max(1), fault.clone());
+                return Err(corrupt(directory, Damage { number: *number, offset: 0, length, fault }));
+            }
             Ending::Torn { offset, .. } => *offset,
             Ending::Corrupt(damage) => return Err(corrupt(directory, damage.clone())),
         };
@@ -140,6 +165,11 @@ pub(crate) async fn repair<D: Disk>(disk: &D, directory: &Path, log: &Log) -> Re
     for name in &log.temporaries {
         disk.remove(&directory.join(name)).await?;
     }
+    if !log.temporaries.is_empty() {
+        // Gone for good before another copy takes its name: else a power loss may keep the renaming alone, and half a copy
+        // would pass for a whole one.
+        disk.sync_dir(directory).await?;
+    }
     let mut torn_tail = None;
     match &log.last {
         None => {}
@@ -166,13 +196,21 @@ pub(crate) async fn repair<D: Disk>(disk: &D, directory: &Path, log: &Log) -> Re
         }
     }
     disk.sync_dir(directory).await?;
-    Ok(Recovery {
-        sequence: Sequence(log.next_sequence.0 - 1),
-        segments: log.segments_read,
-        log_bytes: log.bytes_read,
-        closed_cleanly: matches!(&log.last, None | Some((_, Ending::Whole { sealed: true }))),
-        torn_tail,
-    })
+    Ok(Recovery { torn_tail, ..log.recovery() })
+}
+
+impl Log {
+    /// What reading the log found, before anything was done about its end.
+    pub(crate) fn recovery(&self) -> Recovery {
+        Recovery {
+            sequence: Sequence(self.next_sequence.0 - 1),
+            segments: self.segments_read,
+            log_bytes: self.bytes_read,
+            tables: 0,
+            closed_cleanly: matches!(&self.last, None | Some((_, Ending::Whole { sealed: true }))),
+            torn_tail: None,
+        }
+    }
 }
 
 /// Takes a segment that never began out of the log: it becomes its own tail, or goes when there is nothing in it.

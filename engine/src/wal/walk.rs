@@ -30,6 +30,11 @@ pub(crate) struct Chain {
 impl Chain {
     /// In front of an engine's first segment.
     pub(crate) const BEGINNING: Chain = Chain { previous: Some(Start::FIRST), next_sequence: Some(Sequence(1)) };
+    /// In front of a segment whose predecessors are gone, because all they held is in tables.
+    pub(crate) fn at(previous: Start, next_sequence: Sequence) -> Self {
+        Self { previous: Some(previous), next_sequence: Some(next_sequence) }
+    }
+
     /// In front of a segment that is read on its own.
     pub(crate) const UNKNOWN: Chain = Chain { previous: None, next_sequence: None };
 
@@ -54,7 +59,8 @@ impl Chain {
             }
             Body::SegmentStart(_) => return Err(impossible("a segment's start in the middle of a segment")),
             _ if is_first => return Err(impossible("a segment that does not begin with its start")),
-            Body::Batch(operations) => operations.len() as u64,
+            Body::Edit(_) => return Err(impossible("a change of the manifest in a log")),
+            Body::Batch(operations) => operations.len(),
             Body::Seal => 0,
         };
         if let Some(expected) = self.next_sequence.filter(|expected| *expected != found) {
@@ -123,10 +129,10 @@ pub(crate) async fn walk<F: File>(
 
 #[cfg(test)]
 mod tests {
-    use bytes::{Bytes, BytesMut};
+    use bytes::BytesMut;
 
     use super::*;
-    use crate::format::operation::Operation;
+    use crate::format::operation::{OperationRef, Operations, put_payload};
     use crate::format::record::{self, HEADER_BYTES, Header, Kind, Place};
 
     fn start(previous_number: u32, previous_bytes: u64) -> Start {
@@ -143,8 +149,11 @@ mod tests {
     }
 
     fn batch(first_sequence: u64, count: usize) -> Record {
-        let operation = Operation { key: Bytes::from("a"), value: None };
-        record(Kind::Batch, first_sequence, Body::Batch(vec![operation; count]))
+        let (mut encoded, mut payload) = (Vec::new(), BytesMut::new());
+        (0..count).for_each(|_| OperationRef::Delete { key: b"\0\0a" }.encode(&mut encoded));
+        put_payload(&mut payload, count as u32, &encoded);
+        let operations = Operations::decode(&payload.freeze(), 2).expect("a payload");
+        record(Kind::Batch, first_sequence, Body::Batch(operations))
     }
 
     #[test]

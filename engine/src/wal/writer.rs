@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use bytes::{Bytes, BytesMut};
 
 use super::names::segment_name;
-use super::recovery::Log;
+use super::recovery::{Log, LogStart};
 use crate::format::Sequence;
-use crate::format::operation::{self, Operation};
+use crate::format::operation;
 use crate::format::record::{self, HEADER_BYTES, Kind, Place};
 use crate::format::segment::{self, BEGINNING_BYTES, Start};
 use crate::world::{Disk, DiskError, DiskErrorKind, File};
@@ -26,8 +26,10 @@ use crate::world::{Disk, DiskError, DiskErrorKind, File};
 pub(crate) struct Append<'a> {
     /// The sequence of its first operation.
     pub(crate) first_sequence: Sequence,
-    /// Its operations, at least one.
-    pub(crate) operations: &'a [Operation],
+    /// How many operations it has, at least one.
+    pub(crate) count: u32,
+    /// The operations, encoded.
+    pub(crate) encoded: &'a [u8],
 }
 
 /// What a log has done since it was opened, and how large it is.
@@ -37,6 +39,8 @@ pub(crate) struct Counters {
     pub(crate) segments: u64,
     /// Bytes in them.
     pub(crate) bytes: u64,
+    /// Bytes written since it was opened.
+    pub(crate) bytes_written: u64,
     /// Appends of groups.
     pub(crate) appends: u64,
     /// Syncs of segments.
@@ -53,6 +57,7 @@ pub(crate) struct Writer<D: Disk> {
     file: D::File,
     length: u64,
     synced: u64,
+    began: LogStart,
     counters: Counters,
 }
 
@@ -62,23 +67,30 @@ impl<D: Disk> Writer<D> {
     pub(crate) async fn begin(disk: D, directory: PathBuf, segment_bytes: u64, log: &Log) -> Result<Self, DiskError> {
         let number = log.next_number;
         let (file, length) = create_segment(&disk, &directory, number, log.start, log.next_sequence).await?;
-        let counters = Counters { segments: log.segments + 1, bytes: log.bytes + length, appends: 0, syncs: 1 };
-        Ok(Self { disk, directory, segment_bytes, number, file, length, synced: length, counters })
+        let counters = Counters {
+            segments: log.segments + 1,
+            bytes: log.bytes + length,
+            bytes_written: length,
+            appends: 0,
+            syncs: 1,
+        };
+        let began = LogStart { number, previous: log.start, next_sequence: log.next_sequence };
+        Ok(Self { disk, directory, segment_bytes, number, file, length, synced: length, began, counters })
     }
 
     /// Appends a group of batches, each as one record. None of them is durable before [`Writer::sync`].
     pub(crate) async fn append(&mut self, group: &[Append<'_>]) -> Result<(), DiskError> {
         let Some(first) = group.first() else { return Ok(()) };
-        let group_bytes: usize = group.iter().map(|batch| record_bytes(batch.operations)).sum();
+        let group_bytes: usize = group.iter().map(Append::record_bytes).sum();
         if self.length > BEGINNING_BYTES && self.length + group_bytes as u64 > self.segment_bytes {
             self.rotate(first.first_sequence).await?;
         }
         let mut buffer = BytesMut::with_capacity(group_bytes);
         for batch in group {
-            assert!(!batch.operations.is_empty(), "a batch without operations has no place in the log");
+            assert!(batch.count > 0, "a batch without operations has no place in the log");
             let place = self.place(buffer.len());
             record::encode(&mut buffer, place, Kind::Batch, batch.first_sequence, self.synced, |buffer| {
-                operation::encode(batch.operations, buffer);
+                operation::put_payload(buffer, batch.count, batch.encoded);
             });
         }
         assert_eq!(buffer.len(), group_bytes, "a record took other bytes than announced");
@@ -113,19 +125,27 @@ impl<D: Disk> Writer<D> {
         self.sync().await
     }
 
+    /// How the present segment began: a log that is read from here on goes on where its predecessors ended.
+    pub(crate) fn began(&self) -> LogStart {
+        self.began
+    }
+
     /// What was done so far.
     pub(crate) fn counters(&self) -> Counters {
         self.counters
     }
 
-    async fn rotate(&mut self, next_sequence: Sequence) -> Result<(), DiskError> {
+    /// Ends the segment and begins the next, which the caller's next write will be in.
+    pub(crate) async fn rotate(&mut self, next_sequence: Sequence) -> Result<(), DiskError> {
         self.seal(next_sequence).await?;
         let number = self.number.checked_add(1).ok_or_else(|| self.error("create", "all log numbers are used up"))?;
         let start = Start { previous_number: self.number, previous_bytes: self.length };
         let (file, length) = create_segment(&self.disk, &self.directory, number, start, next_sequence).await?;
         (self.number, self.file, self.length, self.synced) = (number, file, length, length);
+        self.began = LogStart { number, previous: start, next_sequence };
         self.counters.segments += 1;
         self.counters.bytes += length;
+        self.counters.bytes_written += length;
         self.counters.syncs += 1;
         Ok(())
     }
@@ -139,6 +159,7 @@ impl<D: Disk> Writer<D> {
         }
         self.length += appended;
         self.counters.bytes += appended;
+        self.counters.bytes_written += appended;
         Ok(())
     }
 
@@ -154,9 +175,16 @@ impl<D: Disk> Writer<D> {
     }
 }
 
-/// Bytes that the record of a batch takes.
-pub(crate) fn record_bytes(operations: &[Operation]) -> usize {
-    HEADER_BYTES + operation::encoded_bytes(operations)
+impl Append<'_> {
+    /// Bytes that its record takes.
+    fn record_bytes(&self) -> usize {
+        HEADER_BYTES + operation::payload_bytes(self.count, self.encoded.len())
+    }
+}
+
+/// Makes a log that holds nothing and goes on where another one ended.
+pub(crate) async fn begin_empty<D: Disk>(disk: &D, directory: &Path, log: LogStart) -> Result<(), DiskError> {
+    create_segment(disk, directory, log.number, log.previous, log.next_sequence).await.map(|_segment| ())
 }
 
 /// Creates a segment that is durable with its name and its beginning. Its predecessor must be durable whole.
