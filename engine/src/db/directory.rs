@@ -81,6 +81,8 @@ async fn make_marker<D: Disk>(disk: &D, directory: &Path, entries: &Directory) -
     let temporary = directory.join(MARKER_TEMPORARY);
     if entries.iter().any(|entry| entry.name == MARKER_TEMPORARY) {
         disk.remove(&temporary).await?;
+        // Gone for good before another file takes its name: else a power loss may keep the renaming alone.
+        disk.sync_dir(directory).await?;
     }
     let file = disk.create(&temporary).await?;
     file.append(vec![Bytes::from(marker::encode(marker::FORMAT_VERSION))]).await?;
@@ -89,10 +91,40 @@ async fn make_marker<D: Disk>(disk: &D, directory: &Path, entries: &Directory) -
     disk.sync_dir(directory).await
 }
 
-async fn check_marker<D: Disk>(disk: &D, path: &Path) -> Result<(), Error> {
+/// Checks, without touching anything, that `directory` is a data directory.
+pub(crate) async fn check<D: Disk>(disk: &D, directory: &Path) -> Result<(), Error> {
+    let missing = || Error::Missing { directory: directory.to_path_buf() };
+    let entries = disk.list(directory).await.map_err(|error| match error.kind {
+        DiskErrorKind::NotFound => missing(),
+        _ => error.into(),
+    })?;
+    if has_marker(&entries) {
+        return check_marker(disk, &directory.join(MARKER)).await.map(|_version| ());
+    }
+    check_nothing_foreign(directory, &entries)?;
+    Err(missing())
+}
+
+/// Makes a folder that holds everything else a data directory.
+pub(super) async fn mark<D: Disk>(disk: &D, directory: &Path) -> Result<(), Error> {
+    let entries = disk.list(directory).await?;
+    Ok(make_marker(disk, directory, &entries).await?)
+}
+
+/// Lets the marker say the present format, once everything else is in it.
+pub(super) async fn finish<D: Disk>(disk: &D, directory: &Path) -> Result<(), Error> {
+    if check_marker(disk, &directory.join(MARKER)).await? < marker::FORMAT_VERSION {
+        let entries = disk.list(directory).await?;
+        make_marker(disk, directory, &entries).await?;
+    }
+    Ok(())
+}
+
+/// The format that the marker says.
+async fn check_marker<D: Disk>(disk: &D, path: &Path) -> Result<u32, Error> {
     let content = disk.open(path, Access::Read).await?.read_at(0, MARKER_BYTES_MAX).await?;
     match marker::decode(&content) {
-        Ok(marker::FORMAT_VERSION) => Ok(()),
+        Ok(version @ 1..=marker::FORMAT_VERSION) => Ok(version),
         Ok(found) => Err(Error::NewerFormat { path: path.to_path_buf(), found, supported: marker::FORMAT_VERSION }),
         Err(marker::Damaged) => Err(Error::MarkerDamaged { path: path.to_path_buf() }),
     }

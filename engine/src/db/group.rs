@@ -6,71 +6,148 @@
 //!   batch 3   a is at 5?     admitted   6, 7
 //! ```
 //!
-//! Batches are taken in the order of the queue, each against the state that the admitted ones before it leave.
+//! Batches are taken in the order of the queue, each against the state that the admitted ones before it leave. The state
+//! before the group was looked up beforehand, for every key and range that some batch asks about.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::batch::{Batch, Expected};
+use super::batch::{Batch, Expected, Requirement};
 use crate::format::Sequence;
+use crate::format::operation::OperationRef;
 
 /// What becomes of one batch of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Admission {
     /// Its first operation gets this sequence.
     Admitted(Sequence),
-    /// The precondition on this key does not hold.
+    /// The precondition on this internal key does not hold.
     Refused(Bytes),
 }
 
-/// Decides over the batches of a group. `current` gives the sequence of a key's value, `None` when it has none.
+/// What is known of a key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct KeyState {
+    /// The sequence of its value; `None` when it has none.
+    pub(super) value: Option<Sequence>,
+    /// The sequence at which it was last written or deleted, as far as anybody remembers.
+    pub(super) changed: Option<Sequence>,
+}
+
+/// The state before a group, as far as its preconditions ask.
+#[derive(Debug, Default)]
+pub(super) struct StateBefore {
+    pub(super) keys: BTreeMap<Bytes, KeyState>,
+    /// The newest change in the ranges asked about.
+    pub(super) ranges: BTreeMap<(Bytes, Bytes), Option<Sequence>>,
+}
+
+/// Decides over the batches of a group.
 pub(super) fn admit<'a>(
     batches: impl Iterator<Item = &'a Batch> + Clone,
     mut next_sequence: Sequence,
-    current: impl Fn(&[u8]) -> Option<Sequence>,
+    before: &StateBefore,
 ) -> Vec<Admission> {
     // What the admitted batches will have written; not needed where nobody looks.
     let is_looked_at = batches.clone().any(|batch| !batch.requirements.is_empty());
-    let mut written: BTreeMap<&'a [u8], Option<Sequence>> = BTreeMap::new();
+    let mut written = Written::default();
     let mut admissions = Vec::new();
     for batch in batches {
-        let state = |key: &[u8]| written.get(key).copied().unwrap_or_else(|| current(key));
-        let failed = batch.requirements.iter().find(|(key, expected)| match expected {
-            Expected::Absent => state(key).is_some(),
-            Expected::At(sequence) => state(key) != Some(*sequence),
-        });
-        if let Some((key, _)) = failed {
-            admissions.push(Admission::Refused(key.clone()));
+        let failed = batch.requirements.iter().find_map(|requirement| written.refusal(requirement, before));
+        if let Some(key) = failed {
+            admissions.push(Admission::Refused(key));
             continue;
         }
         admissions.push(Admission::Admitted(next_sequence));
         if is_looked_at {
-            for (index, operation) in batch.operations.iter().enumerate() {
-                let sequence = operation.value.is_some().then(|| next_sequence.plus(index as u64));
-                written.insert(&operation.key, sequence);
-            }
+            written.note(batch, next_sequence);
         }
-        next_sequence = next_sequence.plus(batch.operations.len() as u64);
+        next_sequence = next_sequence.plus(u64::from(batch.count()));
     }
     admissions
+}
+
+/// What the admitted batches of a group write.
+#[derive(Debug, Default)]
+struct Written<'a> {
+    keys: BTreeMap<&'a [u8], KeyState>,
+    ranges: Vec<(&'a [u8], &'a [u8], Sequence)>,
+}
+
+impl<'a> Written<'a> {
+    fn note(&mut self, batch: &'a Batch, first: Sequence) {
+        for (index, operation) in batch.operations().enumerate() {
+            let sequence = first.plus(index as u64);
+            match operation {
+                OperationRef::Put { key, .. } => {
+                    self.keys.insert(key, KeyState { value: Some(sequence), changed: Some(sequence) });
+                }
+                OperationRef::Delete { key } => {
+                    self.keys.insert(key, KeyState { value: None, changed: Some(sequence) });
+                }
+                OperationRef::DeleteRange { start, end } => self.ranges.push((start, end, sequence)),
+            }
+        }
+    }
+
+    fn state(&self, key: &[u8], before: &StateBefore) -> KeyState {
+        let point = self.keys.get(key).or_else(|| before.keys.get(key)).copied().unwrap_or_default();
+        let covering = self.ranges.iter().filter(|(start, end, _)| *start <= key && key < *end);
+        match covering.map(|(_, _, sequence)| *sequence).max() {
+            Some(deleted) if point.changed.is_none_or(|changed| deleted > changed) => {
+                KeyState { value: None, changed: Some(deleted) }
+            }
+            _ => point,
+        }
+    }
+
+    /// The key that makes a precondition fail.
+    fn refusal(&self, requirement: &Requirement, before: &StateBefore) -> Option<Bytes> {
+        match requirement {
+            Requirement::Key { key, expected } => {
+                let state = self.state(key, before);
+                let holds = match expected {
+                    Expected::Absent => state.value.is_none(),
+                    Expected::Present => state.value.is_some(),
+                    Expected::At(sequence) => state.value == Some(*sequence),
+                    Expected::UnchangedSince(since) => state.changed.is_none_or(|changed| changed <= *since),
+                };
+                (!holds).then(|| key.clone())
+            }
+            Requirement::RangeUnchanged { start, end, since } => {
+                let changed = before.ranges.get(&(start.clone(), end.clone())).copied().flatten();
+                let is_written = self.keys.keys().any(|key| start[..] <= **key && **key < end[..])
+                    || self.ranges.iter().any(|(from, until, _)| *from < &end[..] && &start[..] < *until);
+                (is_written || changed.is_some_and(|changed| changed > *since)).then(|| start.clone())
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::keyspace::{Keyspace, internal_key};
+
+    fn key(key: &str) -> Bytes {
+        internal_key(Keyspace::DEFAULT, key.as_bytes())
+    }
 
     fn decide(batches: &[Batch]) -> Vec<Admission> {
-        let current = |key: &[u8]| (key == b"old").then_some(Sequence(3));
-        admit(batches.iter(), Sequence(10), current)
+        let mut before = StateBefore::default();
+        let old = KeyState { value: Some(Sequence(3)), changed: Some(Sequence(3)) };
+        before.keys.insert(key("old"), old);
+        before.ranges.insert((key("o"), key("p")), Some(Sequence(3)));
+        admit(batches.iter(), Sequence(10), &before)
     }
 
     fn admitted(sequence: u64) -> Admission {
         Admission::Admitted(Sequence(sequence))
     }
 
-    fn refused(key: &'static str) -> Admission {
-        Admission::Refused(Bytes::from(key))
+    fn refused(refused: &'static str) -> Admission {
+        Admission::Refused(key(refused))
     }
 
     #[test]
@@ -100,5 +177,30 @@ mod tests {
             Batch::new().put("a", "1").require("a", Expected::Absent),
         ]);
         assert_eq!(decisions, [refused("old"), admitted(10)]);
+    }
+
+    #[test]
+    fn a_deletion_is_a_change_and_so_is_one_of_a_range() {
+        let unchanged = |batch: Batch| batch.require("a", Expected::UnchangedSince(Sequence(9))).put("x", "");
+        let decisions = decide(&[
+            unchanged(Batch::new()),
+            Batch::new().delete_range("a", Some(b"b")),
+            unchanged(Batch::new()),
+            Batch::new().require("old", Expected::Present).delete_range("o", None),
+            Batch::new().require("old", Expected::Absent).put("old", ""),
+        ]);
+        assert_eq!(decisions, [admitted(10), admitted(11), refused("a"), admitted(12), admitted(13)]);
+    }
+
+    #[test]
+    fn a_range_is_changed_by_what_was_written_since_and_by_the_batches_before() {
+        let range = || (std::ops::Bound::Included(Bytes::from("o")), std::ops::Bound::Excluded(Bytes::from("p")));
+        let decisions = decide(&[
+            Batch::new().require_range(range(), Sequence(3)).put("x", ""),
+            Batch::new().require_range(range(), Sequence(2)).put("x", ""),
+            Batch::new().put("oz", ""),
+            Batch::new().require_range(range(), Sequence(9)).put("x", ""),
+        ]);
+        assert_eq!(decisions, [admitted(10), refused("o"), admitted(11), refused("o")]);
     }
 }

@@ -9,6 +9,9 @@
 use std::sync::OnceLock;
 use std::time::{Instant as SystemInstant, SystemTime, UNIX_EPOCH};
 
+use tokio::runtime::Handle;
+
+use super::standalone_runtime;
 use crate::world::{Clock, Instant, WallTime};
 
 /// The process's real clocks. All values are the same clocks.
@@ -40,7 +43,12 @@ impl Clock for RealClock {
             if remaining.is_zero() {
                 return;
             }
-            tokio::time::sleep(remaining).await;
+            let timer = {
+                // A thread without a runtime has no timer: it borrows that of the standalone world.
+                let _runtime = Handle::try_current().is_err().then(|| standalone_runtime().enter());
+                tokio::time::sleep(remaining)
+            };
+            timer.await;
         }
     }
 }
