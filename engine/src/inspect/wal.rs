@@ -18,10 +18,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::format::operation::OperationRef;
 use crate::format::record::Body;
 use crate::format::segment::is_segment;
 use crate::format::{Fault, Sequence};
-use crate::wal::{ADVICE, Chain, Damage, Ending, Reader, Record, segment_name, segment_number, walk};
+use crate::version::{VersionState, manifest_name, read_current};
+use crate::wal::{ADVICE, Chain, Damage, Ending, LogStart, Reader, Record, segment_name, segment_number, walk};
 use crate::world::{Disk, DiskErrorKind, File};
 
 const TORN_ADVICE: &str = "nothing to do: opening keeps these bytes aside and cuts them off (in a directory in use it may be a write in \
@@ -37,6 +39,8 @@ pub enum RowKind {
     Put,
     /// A key was deleted.
     Delete,
+    /// A range of keys was deleted.
+    DeleteRange,
     /// The segment was ended on purpose.
     Seal,
 }
@@ -130,6 +134,15 @@ pub fn escaped_key(key: &[u8]) -> String {
     key.escape_ascii().to_string()
 }
 
+/// An internal key as people know it: the user's key, behind the number of its keyspace unless that is the default.
+pub(super) fn readable(internal: &[u8], name_key: fn(&[u8]) -> String) -> String {
+    let Some((keyspace, key)) = internal.split_first_chunk::<2>() else { return name_key(internal) };
+    match u16::from_be_bytes(*keyspace) {
+        0 => name_key(key),
+        number => format!("keyspace {number}: {}", name_key(key)),
+    }
+}
+
 /// Dumps one segment, or all segments of a data directory, to `sink`. A single segment is judged without its
 /// neighbours. `name_key` makes a key readable: the engine does not know what its users' keys are made of.
 ///
@@ -153,12 +166,37 @@ pub async fn wal<D: Disk>(
         Err(error) => return Err(error.into()),
     };
     let numbers: Vec<u32> = entries.iter().filter_map(|entry| segment_number(&entry.name)).collect();
-    let mut dump = Dump::new(&mut sink, name_key, Chain::BEGINNING);
+    let (chain, needed) = beginning(disk, path).await?;
+    let mut dump = Dump::new(&mut sink, name_key, chain);
+    let is_missing = |needed: &LogStart| !numbers.contains(&needed.number);
+    let missing = needed.filter(is_missing);
+    if let Some(LogStart { number, .. }) = missing {
+        dump.summary.corruptions += 1;
+        let fault = Fault::SegmentMissing { length_bytes: 0 };
+        dump.damage(path.join(segment_name(number)), (0, 0), &fault, Verdict::Corrupt);
+    }
     for (index, number) in numbers.iter().enumerate() {
+        if let Some(needed) = needed.filter(|needed| needed.number == *number) {
+            dump.chain = Chain::at(needed.previous, needed.next_sequence);
+        }
         let reader = Reader::open(disk, path, *number).await?;
         dump.segment(reader, &path.join(segment_name(*number)), index + 1 < numbers.len()).await?;
     }
     Ok(dump.summary)
+}
+
+/// In front of which chain the segments of a data directory stand, and where the log begins that recovery needs. With
+/// tables beside it a log does not begin at the beginning any more: the manifest says where. Nothing is known when that
+/// cannot be read.
+async fn beginning<D: Disk>(disk: &D, directory: &Path) -> Result<(Chain, Option<LogStart>), Error> {
+    let content = match read_current(disk, directory).await {
+        Ok(None) => return Ok((Chain::BEGINNING, None)),
+        Ok(Some(content)) => content,
+        Err(Error::Disk(error)) => return Err(error.into()),
+        Err(_) => return Ok((Chain::UNKNOWN, None)),
+    };
+    let state = VersionState::of(&content, &directory.join(manifest_name(content.number)));
+    Ok((Chain::UNKNOWN, state.ok().and_then(|state| state.log)))
 }
 
 /// Opens a segment that may be a copy under any name: its number is then the one that its first record claims.
@@ -260,21 +298,25 @@ fn show_record(
             let previous = segment_name(start.previous_number);
             sink(row(0, RowKind::Start, format!("(after {previous}, {} bytes)", start.previous_bytes), None));
         }
-        Body::Seal => sink(row(0, RowKind::Seal, String::new(), None)),
+        Body::Seal | Body::Edit(_) => sink(row(0, RowKind::Seal, String::new(), None)),
         Body::Batch(operations) => {
             summary.batches += 1;
             summary.first_sequence.get_or_insert(header.first_sequence);
-            summary.last_sequence = Some(header.first_sequence.plus(operations.len() as u64 - 1));
+            summary.last_sequence = Some(header.first_sequence.plus(operations.len() - 1));
             for (index, operation) in operations.iter().enumerate() {
-                let key = name_key(&operation.key);
-                match &operation.value {
-                    Some(value) => {
+                match operation {
+                    OperationRef::Put { key, value, .. } => {
                         summary.puts += 1;
-                        sink(row(index, RowKind::Put, key, Some(value.len() as u64)));
+                        sink(row(index, RowKind::Put, readable(key, name_key), Some(value.len() as u64)));
                     }
-                    None => {
+                    OperationRef::Delete { key } => {
                         summary.deletes += 1;
-                        sink(row(index, RowKind::Delete, key, None));
+                        sink(row(index, RowKind::Delete, readable(key, name_key), None));
+                    }
+                    OperationRef::DeleteRange { start, end } => {
+                        summary.deletes += 1;
+                        let range = format!("{} to {}", readable(start, name_key), readable(end, name_key));
+                        sink(row(index, RowKind::DeleteRange, range, None));
                     }
                 }
             }
@@ -288,6 +330,7 @@ impl fmt::Display for RowKind {
             Self::Start => "start",
             Self::Put => "put",
             Self::Delete => "delete",
+            Self::DeleteRange => "del range",
             Self::Seal => "seal",
         })
     }
