@@ -84,21 +84,21 @@ fn a_newer_or_damaged_marker_is_refused() {
         let world = MemoryWorld::new();
         world.open(Options::default()).await.expect("an engine").0.close().await.expect("closing");
         let marker = world.disk.content(&inside("STORMGLASS")).expect("a marker");
-        assert!(marker.starts_with(b"stormglass data directory\nformat 1\n"));
+        assert!(marker.starts_with(b"stormglass data directory\nformat 2\n"));
 
         let mut damaged = marker.clone();
         damaged[34] ^= 1;
         world.disk.plant(&inside("STORMGLASS"), &damaged);
         assert!(matches!(world.open(Options::default()).await, Err(Error::MarkerDamaged { .. })));
 
-        let lines = "stormglass data directory\nformat 2\n";
+        let lines = "stormglass data directory\nformat 3\n";
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&[0; 12]);
         hasher.update(lines.as_bytes());
         let checksum = hasher.finalize().rotate_right(15).wrapping_add(0xa282_ead8);
         world.disk.plant(&inside("STORMGLASS"), format!("{lines}checksum {checksum:08x}\n").as_bytes());
         let opened = world.open(Options::default()).await;
-        assert!(matches!(opened, Err(Error::NewerFormat { found: 2, supported: 1, .. })));
+        assert!(matches!(opened, Err(Error::NewerFormat { found: 3, supported: 2, .. })));
     });
 }
 

@@ -31,7 +31,7 @@ async fn sample() -> (MemoryWorld, Db<MemoryWorld>) {
     (world, db)
 }
 
-fn compare(name: &str, found: &str) {
+pub(crate) fn compare(name: &str, found: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/testdata").join(name);
     if std::env::var_os("UPDATE_TESTDATA").is_some() {
         std::fs::write(&path, found).expect("testdata can be written");
@@ -40,7 +40,7 @@ fn compare(name: &str, found: &str) {
     assert_eq!(found, expected, "{} differs; UPDATE_TESTDATA=1 rewrites it", path.display());
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes
         .chunks(16)
         .enumerate()

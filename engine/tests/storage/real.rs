@@ -1,7 +1,7 @@
 //! The engine on the real disk: that the two worlds agree on what the others of these tests rely on.
 
 use engine::world::real::RealWorld;
-use engine::{Db, Error, Options, Sequence};
+use engine::{Db, Direction, Durability, Error, IterateOptions, Options, Sequence, all_keys};
 
 use crate::support::{key_of, value_of};
 
@@ -61,5 +61,33 @@ fn what_was_written_is_there_after_closing_and_after_a_torn_write() {
             assert_eq!(found.value, value_of(index));
         }
         assert_eq!(db.get(b"last").await.expect("a read"), None);
+    });
+}
+
+#[test]
+fn an_ordered_read_that_shall_not_fill_the_cache_leaves_it_alone() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = Options { durability: Durability::None, ..Options::default() };
+        let (db, _) = Db::open(RealWorld::new(), &folder.path().join("node"), options).await.expect("an engine");
+        for index in 0..2_000 {
+            db.put(key_of(index), value_of(index)).await.expect("a write");
+        }
+        db.flush().await.expect("a table");
+        let resident = || db.statistics().cache.resident_blocks;
+        let before = resident();
+        for (fill_cache, readahead_bytes) in [(false, 0), (false, 64 * 1024), (true, 64 * 1024)] {
+            for direction in [Direction::Forward, Direction::Backward] {
+                let how = IterateOptions { fill_cache, readahead_bytes };
+                let mut rows = db.iterate_with(all_keys(), direction, &db.snapshot(), how).expect("an iteration");
+                let mut count = 0;
+                while rows.next().await.expect("a row").is_some() {
+                    count += 1;
+                }
+                assert_eq!(count, 2_000, "{direction:?} {how:?}");
+                assert_eq!(resident() > before, fill_cache, "{direction:?} {how:?}");
+            }
+        }
+        db.close().await.expect("closing");
     });
 }

@@ -46,7 +46,12 @@ fn a_log_cut_at_any_length_opens_with_a_prefix_and_keeps_the_tail_aside() {
         let original = small_log(with(Durability::Always), true).await;
         let whole = original.content(&segment(1)).expect("a log");
         let mut last = 0;
-        for length in 0..whole.len() {
+        for length in 0..60 {
+            // The manifest was told of the segment when its beginning had been synced.
+            let (file, _, _) = refusal(&altered(&original, &segment(1), &whole[..length])).await;
+            assert_eq!(file, segment(1), "cut at {length}");
+        }
+        for length in 60..whole.len() {
             let disk = altered(&original, &segment(1), &whole[..length]);
             let world = MemoryWorld::on(disk.clone());
             let (db, recovery) = world.open(Options::default()).await.expect("a cut log opens");
@@ -260,7 +265,7 @@ fn a_log_of_a_newer_format_is_refused_and_not_taken_for_damage() {
     run(async {
         let original = small_log(with(Durability::Always), true).await;
         let mut log = original.content(&segment(1)).expect("a log");
-        log[8] = 2;
+        log[8] = 3;
         let mut checksum = crc32fast::Hasher::new();
         checksum.update(&1_u32.to_le_bytes());
         checksum.update(&0_u64.to_le_bytes());
@@ -269,7 +274,7 @@ fn a_log_of_a_newer_format_is_refused_and_not_taken_for_damage() {
         log[12..16].copy_from_slice(&checksum.to_le_bytes());
         let disk = altered(&original, &segment(1), &log);
         let opened = MemoryWorld::on(disk).open(Options::default()).await;
-        assert!(matches!(opened, Err(Error::NewerFormat { found: 2, supported: 1, .. })));
+        assert!(matches!(opened, Err(Error::NewerFormat { found: 3, supported: 2, .. })));
     });
 }
 
@@ -305,6 +310,6 @@ fn an_atomic_batch_is_recovered_whole_or_not_at_all() {
             assert_eq!(recovered, if length == log.len() { 5 } else { 0 });
         }
         let names = world.disk.list(Path::new(DIRECTORY)).await.expect("a listing");
-        assert_eq!(names.len(), 3, "lock, marker and one segment");
+        assert_eq!(names.len(), 5, "lock, marker, one segment, one manifest and the pointer to it");
     });
 }

@@ -34,6 +34,8 @@ pub(crate) enum Trouble {
     PowerLoss(u64),
     /// Every call of this operation fails.
     FailEvery(&'static str),
+    /// Every call of these operations fails like this, on files whose names begin like this.
+    FailNamed { operations: &'static [&'static str], prefix: &'static str, kind: DiskErrorKind },
 }
 
 /// What a power loss leaves of what was not synced.
@@ -186,8 +188,16 @@ impl MemoryDisk {
             Some(Trouble::FailCall(call)) => number == call,
             Some(Trouble::PowerLoss(call)) => number >= call,
             Some(Trouble::FailEvery(failing)) => operation == failing,
+            Some(Trouble::FailNamed { operations, prefix, .. }) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                operations.contains(&operation) && name.starts_with(prefix)
+            }
         };
-        if fails { Err(DiskError::new(DiskErrorKind::InputOutput, operation, path)) } else { Ok(state) }
+        let kind = match state.trouble {
+            Some(Trouble::FailNamed { kind, .. }) => kind,
+            _ => DiskErrorKind::InputOutput,
+        };
+        if fails { Err(DiskError::new(kind, operation, path)) } else { Ok(state) }
     }
 }
 
