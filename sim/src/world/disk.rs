@@ -12,13 +12,15 @@
 //! microsecond, so every call is a point at which a crash, or another task, can come between. A call that fails takes its
 //! time as well. Dropping a call that was polled neither stops nor undoes it.
 //!
-//! Not modelled yet: bit rot, misdirected writes, stale reads, stalls, short reads.
+//! What can go wrong while it runs is in `faults`, what a power loss can leave in `image`.
 
 pub(super) mod content;
 mod control;
 mod durability;
+mod faults;
 mod file;
 pub(super) mod file_system;
+mod image;
 mod operation;
 mod settings;
 
@@ -26,11 +28,12 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::world::{Access, Directory, DirectoryEntry, Disk, DiskError, DiskErrorKind, EntryKind, Space};
+use engine::world::{Access, Directory, Disk, DiskError, DiskErrorKind, Space};
 
 pub use self::control::DiskControl;
 pub use self::file::SimulatedFile;
 use self::file_system::{FileSystem, Inode};
+pub use self::image::{Boundary, DiskImage, Fate, Survivor};
 use self::operation::{Call, Class, path_hash};
 pub use self::settings::{Casualties, DiskSettings, PowerLoss, Survival};
 use super::state::Identity;
@@ -97,14 +100,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn list(&self, path: &Path) -> impl Future<Output = Result<Directory, DiskError>> + Send {
-        self.metadata("list", path, None, |files| {
-            let entries = files.list(path)?.into_iter().map(|(name, content)| DirectoryEntry {
-                name: name.clone(),
-                kind: if content.is_some() { EntryKind::File } else { EntryKind::Directory },
-                length_bytes: content.map_or(0, |content| content.bytes().len() as u64),
-            });
-            Ok(entries.collect())
-        })
+        self.metadata("list", path, None, |files| files.list(path))
     }
 
     async fn sync_dir(&self, path: &Path) -> Result<(), DiskError> {

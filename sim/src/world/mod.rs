@@ -14,6 +14,9 @@
 //! and entropy as a safety net. Time, network and disk are our own; see each file for what it models and what not. The
 //! files mirror `engine::world` and `cluster::world` by name.
 //!
+//! `solo` is a second, smaller world over the same disk: one machine, no network, no latencies, no madsim, a hundred times
+//! cheaper to make. It is where a hundred thousand recoveries are tried.
+//!
 //! When the body has returned, every process is killed and madsim gets a moment to drop their tasks: a runtime that is
 //! dropped before that keeps what they held.
 
@@ -25,6 +28,7 @@ mod laboratory;
 mod latency;
 mod network;
 mod node;
+mod solo;
 mod state;
 mod tasks;
 mod trace;
@@ -42,12 +46,14 @@ use madsim::runtime::Runtime;
 pub use self::clock::{ClockControl, SimulatedClock, WALL_ZERO_MICROS};
 pub use self::counters::{Counters, DiskCounters, SeatCounters};
 pub use self::disk::{
-    Casualties, DiskControl, DiskSettings, PowerLoss, SimulatedDisk, SimulatedFile, SimulatedLock, Survival,
+    Boundary, Casualties, DiskControl, DiskImage, DiskSettings, Fate, PowerLoss, SimulatedDisk, SimulatedFile,
+    SimulatedLock, Survival, Survivor,
 };
 pub use self::laboratory::Laboratory;
 pub use self::latency::Latency;
 pub use self::network::{LinkSettings, NetworkControl, PartitionId, SimulatedNetwork};
 pub use self::node::{ClientWorld, NodeSettings, NodeWorld, SimulatedNode};
+pub use self::solo::{SoloMachine, SoloWorld};
 use self::state::{Shared, State};
 pub use self::tasks::{SimulatedTask, SimulatedTasks};
 pub use self::trace::TraceHash;

@@ -8,6 +8,7 @@
 mod conformance;
 mod determinism;
 mod disk;
+mod disk_faults;
 mod network;
 mod processes;
 mod time;

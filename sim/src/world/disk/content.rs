@@ -12,16 +12,19 @@
 //!
 //! A failed sync *dooms* the range it should have written: the page stays readable and counts as clean, so later syncs
 //! report success without ever writing it (Rebello et al., ATC 2020).
+//!
+//! The bytes are shared with images of the disk (see `image`): who changes them copies them first, if anyone looks.
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use engine::world::Rng;
 
 use super::settings::{PowerLoss, Survival};
 
 /// What a disk writes in one piece, if at all.
-const SECTOR_BYTES: usize = 512;
+pub(super) const SECTOR_BYTES: usize = 512;
 
 /// An earlier state of a file, told by its difference from the present one.
 #[derive(Debug, Clone, Default)]
@@ -48,8 +51,8 @@ impl View {
 
 /// One file's bytes.
 #[derive(Debug, Default)]
-pub(super) struct Content {
-    bytes: Vec<u8>,
+pub(in crate::world) struct Content {
+    bytes: Arc<Vec<u8>>,
     durable: View,
     /// The number of the latest sync that made `durable`: an older one that ends later must not undo it.
     durable_sync: u64,
@@ -63,7 +66,7 @@ pub(super) struct Content {
 
 impl Content {
     /// What everyone reads.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(in crate::world) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
@@ -72,9 +75,39 @@ impl Content {
         self.bytes.len() - self.durable.common
     }
 
+    /// A file of which every byte is durable.
+    pub(super) fn all_durable(bytes: Arc<Vec<u8>>) -> Self {
+        let durable = View { common: bytes.len(), tail: Vec::new() };
+        Self { bytes, durable, ..Self::default() }
+    }
+
+    /// What of it is durable and what is not, as it is now.
+    pub(super) fn image(&self) -> FileImage {
+        let (bytes, durable) = (Arc::clone(&self.bytes), self.durable.clone());
+        FileImage { bytes, durable, doomed: self.doomed.clone() }
+    }
+
     /// Adds a chunk at the end.
     pub(super) fn extend(&mut self, chunk: &[u8]) {
-        self.bytes.extend_from_slice(chunk);
+        Arc::make_mut(&mut self.bytes).extend_from_slice(chunk);
+    }
+
+    /// Changes bytes in place, as no process can: both what is read and what is durable. Returns how many there were.
+    pub(super) fn change(&mut self, offset: u64, length: usize, change: impl Fn(usize, u8) -> u8) -> usize {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.bytes.len());
+        let end = start.saturating_add(length).min(self.bytes.len());
+        for (index, byte) in Arc::make_mut(&mut self.bytes)[start..end].iter_mut().enumerate() {
+            *byte = change(index, *byte);
+        }
+        // What was cut off since is only on the medium.
+        let tail = self.durable.common;
+        for (index, byte) in self.durable.tail.iter_mut().enumerate() {
+            let at = tail + index;
+            if (start..start.saturating_add(length)).contains(&at) {
+                *byte = change(at - start, *byte);
+            }
+        }
+        end - start
     }
 
     /// Notes that what was appended from `start` on is reported done at `due_micros`.
@@ -92,7 +125,7 @@ impl Content {
         for view in views {
             view.before_cut(&self.bytes, length);
         }
-        self.bytes.truncate(length);
+        Arc::make_mut(&mut self.bytes).truncate(length);
         self.doomed.retain_mut(|range| {
             range.end = range.end.min(length);
             range.start < range.end
@@ -134,32 +167,72 @@ impl Content {
     /// The power went: what is not durable survives as `survival` says, and what is left is durable.
     pub(super) fn power_loss(&mut self, survival: Survival, rng: &mut Rng, report: &mut PowerLoss) {
         let before = self.bytes.len();
-        let synced = self.durable.tail.is_empty() && self.durable.common == before && self.doomed.is_empty();
-        if !synced {
+        let image = self.image();
+        if !image.is_durable() {
             report.files_unsynced += 1;
-            let old = self.durable_bytes();
-            let new = std::mem::take(&mut self.bytes);
             self.bytes = match survival {
-                Survival::Nothing => old,
-                Survival::Everything => new,
-                Survival::Random => survive(self.durable.common, &old, &new, rng, report),
+                Survival::Nothing => image.doom(image.old()),
+                Survival::Everything => image.doom(self.bytes.to_vec()),
+                Survival::Random => image.doom(image.survive(rng, report)),
             };
-            for range in std::mem::take(&mut self.doomed) {
-                let end = range.end.min(self.bytes.len());
-                self.bytes[range.start.min(end)..end].fill(0);
-            }
             report.lengths_changed += u64::from(self.bytes.len() != before);
         }
+        self.doomed.clear();
         self.durable = self.view();
         self.unreported.clear();
         self.busy_until_micros = 0;
     }
+}
 
-    fn durable_bytes(&self) -> Vec<u8> {
+/// One file at one moment: what a process would read, and what is durable of it.
+#[derive(Debug, Clone)]
+pub(super) struct FileImage {
+    bytes: Arc<Vec<u8>>,
+    durable: View,
+    doomed: Vec<Range<usize>>,
+}
+
+impl FileImage {
+    /// Whether a power loss would change nothing.
+    pub(super) fn is_durable(&self) -> bool {
+        self.durable.tail.is_empty() && self.durable.common == self.bytes.len() && self.doomed.is_empty()
+    }
+
+    /// The whole of what a process would read, for a file of which a power loss takes nothing.
+    pub(super) fn shared(&self) -> Arc<Vec<u8>> {
+        Arc::clone(&self.bytes)
+    }
+
+    /// The bytes that a power loss may take: from where old and new begin to differ, to the end of the longer.
+    pub(super) fn unsynced(&self) -> Range<usize> {
+        self.durable.common..self.bytes.len().max(self.durable.len())
+    }
+
+    /// What a process would read.
+    pub(super) fn written(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What the medium certainly holds.
+    pub(super) fn old(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.durable.len());
         bytes.extend_from_slice(&self.bytes[..self.durable.common]);
         bytes.extend_from_slice(&self.durable.tail);
         bytes
+    }
+
+    /// One of the many things that a power loss can leave.
+    pub(super) fn survive(&self, rng: &mut Rng, report: &mut PowerLoss) -> Vec<u8> {
+        survive(self.durable.common, &self.old(), &self.bytes, rng, report)
+    }
+
+    /// Takes out what no sync ever wrote.
+    pub(super) fn doom(&self, mut bytes: Vec<u8>) -> Arc<Vec<u8>> {
+        for range in &self.doomed {
+            let end = range.end.min(bytes.len());
+            bytes[range.start.min(end)..end].fill(0);
+        }
+        Arc::new(bytes)
     }
 }
 

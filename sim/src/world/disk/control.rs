@@ -1,14 +1,15 @@
 //! The laboratory's hand on one machine's disk: its speed, its faults, and a look at what it holds.
 //!
-//! Faults of a running disk so far: the next syncs fail, reads fail at a rate, the disk is full. Each is a number in the
-//! file system that the operation looks at, so that a further fault is one more number and one more look. What a power loss
+//! Faults that strike at a rate are settings; those that strike once are asked for here (see `faults`). What a power loss
 //! does is asked for at the power loss itself (`SimulatedNode::power_loss`).
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 
+use super::image::Boundary;
 use super::settings::DiskSettings;
 use crate::world::state::{SeatIndex, Shared};
 
@@ -37,7 +38,35 @@ impl DiskControl {
     /// Makes the next `count` syncs of files fail. What they should have written counts as clean: it is gone at the next
     /// power loss, whatever later syncs say.
     pub fn fail_next_syncs(&self, count: u32) {
-        self.shared.lock().seat_mut(self.seat).files.syncs_to_fail = count;
+        self.shared.lock().seat_mut(self.seat).files.faults.syncs_to_fail = count;
+    }
+
+    /// Makes the append that comes after `count` further ones fail. Any part of its bytes has landed.
+    pub fn fail_append_after(&self, count: u64) {
+        self.shared.lock().seat_mut(self.seat).files.fail_append_after(count);
+    }
+
+    /// Makes the sync of a file that comes after `count` further ones fail, as [`DiskControl::fail_next_syncs`] does.
+    pub fn fail_sync_after(&self, count: u64) {
+        self.shared.lock().seat_mut(self.seat).files.fail_sync_after(count);
+    }
+
+    /// Lets the next append, whatever the file, land at `offset` of the file at `path`, as far as that reaches; where it
+    /// should be are zeros. False when there is no such file.
+    pub fn misdirect_next_append(&self, path: &Path, offset: u64) -> bool {
+        self.shared.lock().seat_mut(self.seat).files.misdirect_next_append(path, offset)
+    }
+
+    /// Flips the bits of `mask` in one byte of a file, on the medium. False when there is no such byte.
+    pub fn rot(&self, path: &Path, offset: u64, mask: u8) -> bool {
+        self.shared.lock().seat_mut(self.seat).files.rot(path, offset, mask)
+    }
+
+    /// Holds up every call that is made before `micros` of true time have passed from now until then.
+    pub fn stall_micros(&self, micros: u64) {
+        let mut state = self.shared.lock();
+        let until = state.now_micros().saturating_add(micros);
+        state.seat_mut(self.seat).files.faults.stall_until(until);
     }
 
     /// Leaves `bytes` of room, as if something else had filled the rest.
@@ -45,6 +74,17 @@ impl DiskControl {
         let mut state = self.shared.lock();
         let files = &mut state.seat_mut(self.seat).files;
         files.settings.quota_bytes = files.used_bytes().saturating_add(bytes);
+    }
+
+    /// Takes an image of the disk at every boundary from now on: see [`Boundary`]. Returns the number of boundaries so
+    /// far, which goes on counting.
+    pub fn record(&self) -> Arc<AtomicU64> {
+        self.shared.lock().seat_mut(self.seat).files.record()
+    }
+
+    /// The boundaries since recording began, which ends.
+    pub fn take_recording(&self) -> Vec<Boundary> {
+        self.shared.lock().seat_mut(self.seat).files.take_recording()
     }
 
     /// What a process would read from the file at `path`; `None` when there is no such file. Not an event: nobody notices.

@@ -20,13 +20,13 @@ use super::file_system::{FileSystem, Inode, Names, ROOT, Thing};
 use super::settings::{PowerLoss, Survival};
 
 /// A change of names that was not synced yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Change {
     pub(super) sequence: u64,
     pub(super) kind: ChangeKind,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum ChangeKind {
     Link { folder: Inode, name: String, inode: Inode },
     Unlink { folder: Inode, name: String, inode: Inode },
@@ -38,6 +38,14 @@ impl ChangeKind {
         match self {
             Self::Link { folder, .. } | Self::Unlink { folder, .. } => (*folder, *folder),
             Self::Rename { from_folder, to_folder, .. } => (*from_folder, *to_folder),
+        }
+    }
+
+    /// The name that this removes, if it is one of `inode`.
+    pub(super) fn unlinked(&self, inode: Inode) -> Option<(Inode, &str)> {
+        match self {
+            Self::Unlink { folder, name, inode: of } if *of == inode => Some((*folder, name)),
+            _ => None,
         }
     }
 
@@ -60,45 +68,53 @@ pub(super) enum PendingSync {
         folder: Inode,
         before: u64,
     },
+    /// The disk says Ok and does nothing.
+    Lie,
 }
 
 impl FileSystem {
     /// Begins a sync of a file as it is now; returns its number for [`FileSystem::complete_sync`].
-    pub(super) fn begin_sync(&mut self, inode: Inode) -> Result<u64, DiskErrorKind> {
+    pub(in crate::world) fn begin_sync(&mut self, inode: Inode) -> Result<u64, DiskErrorKind> {
         let view = self.content(inode)?.view();
-        if self.syncs_to_fail > 0 {
-            self.syncs_to_fail -= 1;
+        if self.sync_fails() {
             self.content_mut(inode)?.doom();
             return Err(DiskErrorKind::InputOutput);
         }
         let sync = self.number();
-        self.syncs.insert(sync, PendingSync::File { inode, view });
+        let lies_of =
+            |prefix: &str| self.path_of(inode, false).rsplit('/').next().is_some_and(|name| name.starts_with(prefix));
+        let lies = self.settings.sync_lies || self.settings.sync_lies_of.is_some_and(lies_of);
+        self.syncs.insert(sync, if lies { PendingSync::Lie } else { PendingSync::File { inode, view } });
         Ok(sync)
     }
 
     /// Begins a sync of a folder's names as they are now.
-    pub(super) fn begin_sync_dir(&mut self, path: &Path) -> Result<u64, DiskErrorKind> {
+    pub(in crate::world) fn begin_sync_dir(&mut self, path: &Path) -> Result<u64, DiskErrorKind> {
         let folder = self.find(path)?;
         self.names(folder)?;
         let sync = self.number();
-        self.syncs.insert(sync, PendingSync::Folder { folder, before: sync });
+        let lies = self.settings.sync_dir_lies;
+        self.syncs.insert(sync, if lies { PendingSync::Lie } else { PendingSync::Folder { folder, before: sync } });
         Ok(sync)
     }
 
     /// A sync is done: what it covers is durable. False, and nothing, when its process has died meanwhile.
-    pub(super) fn complete_sync(&mut self, sync: u64) -> bool {
-        let pending = self.syncs.remove(&sync);
-        let alive = pending.is_some();
-        match pending {
+    pub(in crate::world) fn complete_sync(&mut self, sync: u64) -> bool {
+        match self.syncs.remove(&sync) {
             Some(PendingSync::File { inode, view }) => {
                 if let Ok(content) = self.content_mut(inode) {
                     content.make_durable(view, sync);
+                    self.boundary("sync", Some(inode), 0..0);
                 }
             }
-            Some(PendingSync::Folder { folder, before }) => self.make_names_durable(folder, before),
-            None => {}
+            Some(PendingSync::Folder { folder, before }) => {
+                self.make_names_durable(folder, before);
+                self.boundary("sync_dir", Some(folder), 0..0);
+            }
+            Some(PendingSync::Lie) => {}
+            None => return false,
         }
-        alive
+        true
     }
 
     fn make_names_durable(&mut self, folder: Inode, before: u64) {
@@ -136,7 +152,7 @@ impl FileSystem {
     }
 
     /// Makes a change of names durable.
-    fn apply(&mut self, change: &ChangeKind) {
+    pub(super) fn apply(&mut self, change: &ChangeKind) {
         let (removed, added) = match change {
             ChangeKind::Link { folder, name, inode } => (None, Some((*folder, name, *inode))),
             ChangeKind::Unlink { folder, name, inode } => (Some((*folder, name, *inode)), None),
@@ -168,6 +184,7 @@ impl FileSystem {
             }
         }
         self.collect_garbage();
+        self.boundary("kill", None, 0..0);
     }
 
     /// The machine lost power: files and names are what the medium holds.

@@ -19,8 +19,6 @@ use super::file_system::Inode;
 use super::operation::{Begun, Call, Class};
 use crate::world::state::{Identity, State};
 
-const MILLION: u64 = 1_000_000;
-
 /// An open file.
 #[derive(Debug)]
 pub struct SimulatedFile {
@@ -78,19 +76,9 @@ impl SimulatedFile {
     }
 
     fn begin_read(&self, call: &Call<'_>, state: &mut State, offset: u64, length: usize) -> Begun<Bytes> {
-        let files = call.files(state);
-        let errors = u64::from(files.settings.read_error_ppm);
-        let result = if errors > 0 && files.rng.chance(errors, MILLION) {
-            state.count_disk_fault(self.identity.seat);
-            Err(DiskErrorKind::InputOutput)
-        } else {
-            files.content(self.inode).map(|content| {
-                let bytes = content.bytes();
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-                Bytes::copy_from_slice(&bytes[start..start.saturating_add(length).min(bytes.len())])
-            })
-        };
-        call.begun(state, Class::Read, None, result, [offset, length as u64])
+        let result = call.files(state).read(self.inode, offset, length);
+        let bytes = result.as_ref().map_or(0, |read| read.len() as u64);
+        call.begun(state, Class::Read { bytes }, None, result, [offset, length as u64])
     }
 }
 
@@ -146,14 +134,8 @@ impl File for SimulatedFile {
     }
 
     async fn sync(&self) -> Result<(), DiskError> {
-        self.write("sync", |call, state| {
-            let fails = call.files(state).syncs_to_fail > 0;
-            if fails {
-                state.count_disk_fault(self.identity.seat);
-            }
-            call.begin_sync(state, Some(self.inode), |files| files.begin_sync(self.inode))
-        })
-        .await
+        self.write("sync", |call, state| call.begin_sync(state, Some(self.inode), |files| files.begin_sync(self.inode)))
+            .await
     }
 }
 

@@ -13,15 +13,17 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
 use bytes::Bytes;
-use engine::world::{DiskErrorKind, Rng};
+use engine::world::{Directory, DirectoryEntry, DiskErrorKind, EntryKind, Rng};
 
 use super::content::Content;
 use super::durability::{Change, ChangeKind, PendingSync};
+use super::faults::Faults;
+use super::image::Recording;
 use super::settings::DiskSettings;
 
 /// A file or a folder, whatever its names are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Inode(u64);
+pub(in crate::world) struct Inode(pub(super) u64);
 
 /// The folder that has no name.
 pub(super) const ROOT: Inode = Inode(0);
@@ -41,13 +43,14 @@ pub(in crate::world) struct FileSystem {
     pub(in crate::world) settings: DiskSettings,
     pub(super) rng: Rng,
     pub(super) things: BTreeMap<Inode, Thing>,
-    next_number: u64,
+    pub(super) next_number: u64,
     pub(super) changes: Vec<Change>,
     pub(super) syncs: BTreeMap<u64, PendingSync>,
     pub(super) open: BTreeMap<Inode, u64>,
     pub(super) locks: BTreeMap<Inode, u64>,
     pub(super) used_bytes: u64,
-    pub(super) syncs_to_fail: u32,
+    pub(super) faults: Faults,
+    pub(super) recording: Option<Recording>,
 }
 
 impl FileSystem {
@@ -63,7 +66,8 @@ impl FileSystem {
             open: BTreeMap::new(),
             locks: BTreeMap::new(),
             used_bytes: 0,
-            syncs_to_fail: 0,
+            faults: Faults::default(),
+            recording: None,
         }
     }
 
@@ -73,7 +77,7 @@ impl FileSystem {
         self.next_number - 1
     }
 
-    pub(super) fn names(&self, folder: Inode) -> Result<&Names, DiskErrorKind> {
+    pub(in crate::world) fn names(&self, folder: Inode) -> Result<&Names, DiskErrorKind> {
         match &self.things[&folder] {
             Thing::Folder { now, .. } => Ok(now),
             Thing::File(_) => Err(DiskErrorKind::NotADirectory),
@@ -88,7 +92,7 @@ impl FileSystem {
     }
 
     /// What stands at `path`.
-    pub(super) fn find(&self, path: &Path) -> Result<Inode, DiskErrorKind> {
+    pub(in crate::world) fn find(&self, path: &Path) -> Result<Inode, DiskErrorKind> {
         let mut at = ROOT;
         for component in path.components() {
             if let Some(name) = name_of(component)? {
@@ -107,7 +111,7 @@ impl FileSystem {
         Ok(Some((folder, name)))
     }
 
-    pub(super) fn content(&self, inode: Inode) -> Result<&Content, DiskErrorKind> {
+    pub(in crate::world) fn content(&self, inode: Inode) -> Result<&Content, DiskErrorKind> {
         match self.things.get(&inode) {
             Some(Thing::File(content)) => Ok(content),
             Some(Thing::Folder { .. }) => Err(DiskErrorKind::IsADirectory),
@@ -137,20 +141,21 @@ impl FileSystem {
         self.things.insert(inode, thing);
         self.names_mut(folder).insert(name.to_string(), inode);
         self.change(ChangeKind::Link { folder, name: name.to_string(), inode });
+        self.boundary("create", Some(inode), 0..0);
         Ok(inode)
     }
 
-    pub(super) fn create(&mut self, path: &Path) -> Result<Inode, DiskErrorKind> {
+    pub(in crate::world) fn create(&mut self, path: &Path) -> Result<Inode, DiskErrorKind> {
         let inode = self.add(path, Thing::File(Content::default()))?;
         self.hold(inode);
         Ok(inode)
     }
 
-    pub(super) fn create_dir(&mut self, path: &Path) -> Result<(), DiskErrorKind> {
+    pub(in crate::world) fn create_dir(&mut self, path: &Path) -> Result<(), DiskErrorKind> {
         self.add(path, Thing::Folder { now: Names::new(), durable: Names::new() }).map(|_inode| ())
     }
 
-    pub(super) fn open(&mut self, path: &Path) -> Result<Inode, DiskErrorKind> {
+    pub(in crate::world) fn open(&mut self, path: &Path) -> Result<Inode, DiskErrorKind> {
         let inode = self.find(path)?;
         self.content(inode)?;
         self.hold(inode);
@@ -162,7 +167,7 @@ impl FileSystem {
     }
 
     /// A handle of a living process was closed.
-    pub(super) fn close(&mut self, inode: Inode) {
+    pub(in crate::world) fn close(&mut self, inode: Inode) {
         let Some(count) = self.open.get_mut(&inode) else { return };
         *count -= 1;
         if *count == 0 {
@@ -171,7 +176,7 @@ impl FileSystem {
         }
     }
 
-    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<(), DiskErrorKind> {
+    pub(in crate::world) fn rename(&mut self, from: &Path, to: &Path) -> Result<(), DiskErrorKind> {
         let inode = self.find(from)?;
         self.content(inode)?;
         let (from_folder, from_name) = self.find_parent(from)?.expect("a file has a name");
@@ -186,10 +191,11 @@ impl FileSystem {
         self.names_mut(to_folder).insert(to_name.to_string(), inode);
         let (from_name, to_name) = (from_name.to_string(), to_name.to_string());
         self.change(ChangeKind::Rename { from_folder, from_name, to_folder, to_name, inode });
+        self.boundary("rename", Some(inode), 0..0);
         Ok(())
     }
 
-    pub(super) fn link(&mut self, existing: &Path, link: &Path) -> Result<(), DiskErrorKind> {
+    pub(in crate::world) fn link(&mut self, existing: &Path, link: &Path) -> Result<(), DiskErrorKind> {
         let inode = self.find(existing)?;
         self.content(inode)?;
         let Some((folder, name)) = self.find_parent(link)? else { return Err(DiskErrorKind::AlreadyExists) };
@@ -198,26 +204,33 @@ impl FileSystem {
         }
         self.names_mut(folder).insert(name.to_string(), inode);
         self.change(ChangeKind::Link { folder, name: name.to_string(), inode });
+        self.boundary("link", Some(inode), 0..0);
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, path: &Path) -> Result<(), DiskErrorKind> {
+    pub(in crate::world) fn remove(&mut self, path: &Path) -> Result<(), DiskErrorKind> {
         let inode = self.find(path)?;
         self.content(inode)?;
         let (folder, name) = self.find_parent(path)?.expect("a file has a name");
         self.names_mut(folder).remove(name);
         self.change(ChangeKind::Unlink { folder, name: name.to_string(), inode });
+        self.boundary("remove", Some(inode), 0..0);
         Ok(())
     }
 
     /// What is in a folder, ordered by name.
-    pub(super) fn list(&self, path: &Path) -> Result<Vec<(&String, Option<&Content>)>, DiskErrorKind> {
-        let names = self.names(self.find(path)?)?;
-        Ok(names.iter().map(|(name, inode)| (name, self.content(*inode).ok())).collect())
+    pub(in crate::world) fn list(&self, path: &Path) -> Result<Directory, DiskErrorKind> {
+        let entries = self.names(self.find(path)?)?.iter().map(|(name, inode)| match self.content(*inode) {
+            Ok(content) => (name, EntryKind::File, content.bytes().len() as u64),
+            Err(_) => (name, EntryKind::Directory, 0),
+        });
+        let entry =
+            |(name, kind, length_bytes): (&String, _, _)| DirectoryEntry { name: name.clone(), kind, length_bytes };
+        Ok(entries.map(entry).collect())
     }
 
     /// Takes the lock of the file at `path`, which is created when missing. Returns file and lock.
-    pub(super) fn lock(&mut self, path: &Path) -> Result<(Inode, u64), DiskErrorKind> {
+    pub(in crate::world) fn lock(&mut self, path: &Path) -> Result<(Inode, u64), DiskErrorKind> {
         let inode = match self.find(path) {
             Ok(inode) => inode,
             Err(DiskErrorKind::NotFound) => self.add(path, Thing::File(Content::default()))?,
@@ -234,7 +247,7 @@ impl FileSystem {
     }
 
     /// Lets go of a lock, if it is still held.
-    pub(super) fn unlock(&mut self, inode: Inode, lock: u64) {
+    pub(in crate::world) fn unlock(&mut self, inode: Inode, lock: u64) {
         if self.locks.get(&inode) == Some(&lock) {
             self.locks.remove(&inode);
             self.close(inode);
@@ -242,32 +255,45 @@ impl FileSystem {
     }
 
     /// Room within the quota.
-    pub(super) fn available_bytes(&self) -> u64 {
+    pub(in crate::world) fn available_bytes(&self) -> u64 {
         self.settings.quota_bytes.saturating_sub(self.used_bytes)
     }
 
     /// Bytes that files take up.
-    pub(super) fn used_bytes(&self) -> u64 {
+    pub(in crate::world) fn used_bytes(&self) -> u64 {
         self.used_bytes
     }
 
     /// Appends to a file; returns the offset of the first byte.
-    pub(super) fn append(&mut self, inode: Inode, chunks: &[Bytes]) -> Result<u64, DiskErrorKind> {
+    pub(in crate::world) fn append(&mut self, inode: Inode, chunks: &[Bytes]) -> Result<u64, DiskErrorKind> {
         let length: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
         if length > self.available_bytes() {
             return Err(DiskErrorKind::NoSpace);
         }
-        let content = self.content_mut(inode)?;
-        let offset = content.bytes().len() as u64;
+        let offset = self.content(inode)?.bytes().len() as u64;
+        let fails = self.append_fails();
+        let mut left = if fails { self.rng.below(length + 1) } else { length };
+        let end = offset + left;
+        let elsewhere = self.faults.misdirected_append.take();
         for chunk in chunks {
-            content.extend(chunk);
+            let landed = &chunk[..chunk.len().min(left as usize)];
+            left -= landed.len() as u64;
+            match elsewhere {
+                None => self.content_mut(inode)?.extend(landed),
+                Some(_) => self.content_mut(inode)?.extend(&vec![0; landed.len()]),
+            }
         }
-        self.used_bytes += length;
-        Ok(offset)
+        if let Some((victim, at)) = elsewhere {
+            self.faults.injected += 1;
+            self.overwrite_inode(victim, at, &chunks.concat());
+        }
+        self.used_bytes += end - offset;
+        self.boundary("append", Some(inode), offset..end);
+        if fails { Err(DiskErrorKind::InputOutput) } else { Ok(offset) }
     }
 
     /// Cuts a file. `InputOutput` when it is shorter than that.
-    pub(super) fn truncate(&mut self, inode: Inode, length: u64) -> Result<(), DiskErrorKind> {
+    pub(in crate::world) fn truncate(&mut self, inode: Inode, length: u64) -> Result<(), DiskErrorKind> {
         let before = self.content(inode)?.bytes().len() as u64;
         if length > before {
             return Err(DiskErrorKind::InputOutput);
@@ -279,6 +305,7 @@ impl FileSystem {
         });
         content.truncate(length as usize, views);
         self.used_bytes -= before - length;
+        self.boundary("truncate", Some(inode), length..before);
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! One call of the disk, from its effect to its report.
 //!
 //! ```text
-//!   first poll:  alive? ──▶ effect ──▶ count, trace ──▶ done at: now + latency x slowness, not before the file's last write
+//!   first poll:  alive? ──▶ effect ──▶ count, trace ──▶ done at: the device's turn + latency x slowness,
+//!                                                       not before the file's last write, nor while the disk is stalled
 //!   that time:   alive? ──▶ result to the caller; a call of the dead is pending for ever
 //! ```
 
@@ -22,7 +23,7 @@ use crate::world::state::{Identity, SeatIndex, State};
 /// An operation's family: what it costs and where it is counted.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Class {
-    Read,
+    Read { bytes: u64 },
     Append { bytes: u64 },
     Sync,
     Metadata,
@@ -31,16 +32,27 @@ pub(super) enum Class {
 impl Class {
     fn latency(self, settings: &DiskSettings) -> Latency {
         match self {
-            Self::Read => settings.read,
+            Self::Read { .. } => settings.read,
             Self::Append { .. } => settings.append,
             Self::Sync => settings.sync,
             Self::Metadata => settings.metadata,
         }
     }
 
+    /// Bytes that go through the device, and how many of them do in a second.
+    fn transfer(self, settings: &DiskSettings) -> (u64, u64) {
+        match self {
+            Self::Read { bytes } => (bytes, settings.read_bytes_per_second),
+            Self::Append { bytes } => (bytes, settings.append_bytes_per_second),
+            // Waits for what is in the queue, and adds nothing to it.
+            Self::Sync => (0, settings.append_bytes_per_second),
+            Self::Metadata => (0, 0),
+        }
+    }
+
     fn count(self, counters: &mut DiskCounters) {
         match self {
-            Self::Read => counters.reads += 1,
+            Self::Read { .. } => counters.reads += 1,
             Self::Append { bytes } => {
                 counters.appends += 1;
                 counters.bytes_appended += bytes;
@@ -92,11 +104,17 @@ impl Call<'_> {
         class.count(&mut seat.counters.disk);
         let files = &mut seat.files;
         let latency = class.latency(&files.settings).draw(&mut files.rng);
-        let mut due_micros = now.saturating_add(latency.saturating_mul(files.settings.slow_factor).max(1));
+        let (bytes, bytes_per_second) = class.transfer(&files.settings);
+        let begins = if bytes_per_second > 0 { files.faults.transfer(now, bytes, bytes_per_second) } else { now };
+        let mut due_micros = begins.saturating_add(latency.saturating_mul(files.settings.slow_factor).max(1));
+        due_micros = files.faults.not_while_stalled(due_micros);
         if let Some(content) = file.and_then(|inode| files.content_mut(inode).ok()) {
             due_micros = due_micros.max(content.busy_until_micros);
             content.busy_until_micros = due_micros;
         }
+        let injected = files.faults_struck();
+        seat.counters.disk.faults_injected += injected;
+        state.counters.disk.faults_injected += injected;
         let outcome = result.as_ref().err().map_or(0, |kind| 1 + *kind as u64);
         state.record(self.operation, self.identity.peer, &[path_hash(self.path), outcome, words[0], words[1]]);
         Begun { result, due_micros }
@@ -124,12 +142,6 @@ impl Call<'_> {
 }
 
 impl State {
-    /// An injected fault made an operation fail.
-    pub(super) fn count_disk_fault(&mut self, seat: SeatIndex) {
-        self.seat_mut(seat).counters.disk.faults_injected += 1;
-        self.counters.disk.faults_injected += 1;
-    }
-
     /// A sync is done.
     pub(in crate::world) fn complete_sync(&mut self, seat: SeatIndex, sync: u64) {
         let place = self.seat_mut(seat);

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   latencies      read 10 us │ append 5 us (into the page cache) │ sync median 80 us, p99 2 ms │ names 5 us
-//!   slow           all of them times a factor
-//!   faults         the next sync fails │ reads fail at a rate │ no room beyond a quota
+//!   slow           all of them times a factor; transfers at so many bytes a second
+//!   faults         reads, appends, syncs fail at a rate │ reads come short or from elsewhere │ syncs lie │ a quota
 //!   power loss     what was not synced: drawn at random │ all gone │ all kept
 //! ```
 
@@ -24,8 +24,26 @@ pub struct DiskSettings {
     pub slow_factor: u64,
     /// Bytes that files may take up in all.
     pub quota_bytes: u64,
+    /// Bytes a second that appends bring to the device; 0: as many as there are.
+    pub append_bytes_per_second: u64,
+    /// Bytes a second that reads get from the device; 0: as many as there are. Reads, appends and syncs wait in one queue.
+    pub read_bytes_per_second: u64,
     /// Reads that fail with `InputOutput`, in parts per million.
     pub read_error_ppm: u32,
+    /// Appends that fail with `InputOutput` after any part of their bytes, in parts per million.
+    pub append_error_ppm: u32,
+    /// Syncs of files that fail with `InputOutput` and lose what they should have written, in parts per million.
+    pub sync_error_ppm: u32,
+    /// Reads that return fewer bytes than the file has there, in parts per million. The seam promises that none does.
+    pub short_read_ppm: u32,
+    /// Reads that return the bytes of another place of the file, in parts per million.
+    pub misdirected_read_ppm: u32,
+    /// Syncs of files say Ok and do nothing.
+    pub sync_lies: bool,
+    /// Syncs of files whose name begins like this say Ok and do nothing.
+    pub sync_lies_of: Option<&'static str>,
+    /// Syncs of folders say Ok and do nothing.
+    pub sync_dir_lies: bool,
 }
 
 impl Default for DiskSettings {
@@ -37,7 +55,16 @@ impl Default for DiskSettings {
             metadata: Latency::fixed(5),
             slow_factor: 1,
             quota_bytes: 1 << 40,
+            append_bytes_per_second: 0,
+            read_bytes_per_second: 0,
             read_error_ppm: 0,
+            append_error_ppm: 0,
+            sync_error_ppm: 0,
+            short_read_ppm: 0,
+            misdirected_read_ppm: 0,
+            sync_lies: false,
+            sync_lies_of: None,
+            sync_dir_lies: false,
         }
     }
 }
