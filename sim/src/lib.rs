@@ -6,6 +6,7 @@
 //!   scenario   YAML ─▶ plan ─▶ schedule of faults           world     clocks, disk, network, tasks: simulated
 //!   run        nodes, clients, faults, rest, verdict         workload  which key, which operation, when
 //!   history    what clients saw                              check     what must hold of it, one invariant a file
+//!   crash      power lost at every I/O boundary of the engine, in every way a disk allows; damage, and failing calls
 //!   bin/storm  the command line                              (reports, a crate of its own, shows the facts)
 //! ```
 //!
@@ -25,6 +26,7 @@ compile_error!(
 );
 
 pub mod check;
+pub mod crash;
 pub mod history;
 pub mod run;
 pub mod scenario;

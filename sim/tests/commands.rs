@@ -135,3 +135,25 @@ fn the_library_is_listed_one_line_each() {
     assert_eq!(printed.lines().count(), files, "{printed}");
     assert!(printed.contains("standard.yaml"));
 }
+
+#[test]
+fn crash_states_are_counted_replayed_and_told_to_programs() {
+    let output = storm(&["crashes", "--states", "300", "--jobs", "1", "--seed", "5"]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert_eq!(printed.lines().last(), Some("300 crash states, 0 violations"), "{printed}");
+    assert!(output.stderr.is_empty(), "progress was shown in a pipe");
+
+    let output = storm(&["crashes", "--seed", "5", "--state", "299"]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && printed.contains("seed 5, state 299"), "{printed}");
+    let output = storm(&["crashes", "--seed", "5", "--trial", "3", "--json"]);
+    let trial: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success() && trial["trial"] == 3, "{trial}");
+
+    let output = storm(&["crashes", "--seed", "5", "--state", "99999999"]);
+    assert_eq!(output.status.code(), Some(2));
+    let output = storm(&["crashes", "--states", "300", "--json"]);
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(summary["states"] == 300 && summary["violations"] == 0, "{summary}");
+}

@@ -2,6 +2,7 @@
 //! ends with exit code 2.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Run scenarios over a range of seeds, and name those that do not hold.
     Fuzz(Fuzz),
+    /// Lose power at every I/O boundary of the storage engine, in every way a disk allows, and judge what is found.
+    Crashes(Crashes),
     /// List the scenario library, one line each.
     List(List),
 }
@@ -68,6 +71,33 @@ pub(crate) struct Fuzz {
     /// Runs at a time; without it, one for each processor.
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  storm crashes --time 5m\n  storm crashes --seed 3 --state 1207\n\nA state is a distinct disk, \
+    counted once however many crashes lead to it. Unsynced names and bytes are each kept, lost, cut or torn: every \
+    combination while they are few, a sample drawn from the seed beyond."
+)]
+pub(crate) struct Crashes {
+    /// How long to go on.
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
+    pub(crate) time: Duration,
+    /// The first seed; others follow until the time is up.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Seeds at a time; without it, one for each processor.
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// Stop after so many states.
+    #[arg(long, value_name = "N")]
+    pub(crate) states: Option<u64>,
+    /// Judge this state of the first seed again, and tell of no other.
+    #[arg(long, value_name = "N", conflicts_with = "trial")]
+    pub(crate) state: Option<u64>,
+    /// Make this trial of the first seed, with its fault, again, and tell of no other.
+    #[arg(long, value_name = "N")]
+    pub(crate) trial: Option<u64>,
 }
 
 #[derive(Debug, Args)]

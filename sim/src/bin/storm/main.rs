@@ -4,6 +4,7 @@
 //! failed; 4 undecided within the given bound.
 
 mod arguments;
+mod crashes;
 mod fuzz;
 mod list;
 mod run;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let done = match &arguments.command {
         Command::Run(run) => run::run(run, json),
         Command::Fuzz(fuzz) => fuzz::fuzz(fuzz, json),
+        Command::Crashes(crashes) => crashes::crashes(crashes, json),
         Command::List(list) => list::list(list, json),
     };
     done.unwrap_or_else(|failed| failed.report(json))
