@@ -11,6 +11,9 @@
 //! partitions: 64                # equal arcs of the ring, a power of two; for ever  (default 64)
 //! durability: always            # always | interval 10ms | none                     (default always)
 //! wal_segment_bytes: 67108864   # the log goes on in a new file at about this length (default 64 MiB, at least 1024)
+//! memory_bytes: 268435456       # memtables, cached blocks, filters and indexes together   (default 256 MiB)
+//! memtable_bytes: 67108864      # a memtable of this size is written to a table            (default 64 MiB, at least 4096)
+//! compaction: leveled           # leveled | tiered | lazy_leveled                          (default leveled)
 //! max_clock_offset: 500ms       # a new version further in the future is refused    (default 500ms)
 //! request_timeout: 1s           # for requests that bring no timeout of their own   (default 1s)
 //! ```
@@ -19,6 +22,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::compaction::{LazyLeveled, Leveled, Strategy, Tiered};
 use engine::{Durability, Options};
 use serde::Deserialize;
 
@@ -27,6 +31,9 @@ use crate::world::NodeId;
 
 /// The shortest file that a log may be cut into: below it, a file would hold hardly more than its own beginning.
 pub const WAL_SEGMENT_BYTES_MIN: u64 = 1024;
+
+/// The smallest memtable that makes sense.
+pub const MEMTABLE_BYTES_MIN: usize = 4096;
 
 /// A validated `node.yaml`.
 #[derive(Debug, Clone)]
@@ -45,6 +52,12 @@ pub struct NodeConfig {
     pub durability: Durability,
     /// Length at which the log goes on in a new file, in bytes; at least [`WAL_SEGMENT_BYTES_MIN`].
     pub wal_segment_bytes: u64,
+    /// The engine's memory, in bytes.
+    pub memory_bytes: usize,
+    /// Size at which a memtable is written to a table, in bytes; at least [`MEMTABLE_BYTES_MIN`].
+    pub memtable_bytes: usize,
+    /// How tables are compacted.
+    pub compaction: Strategy,
     /// How far a new version may lie in the future of this node's clock.
     pub max_clock_offset: Duration,
     /// Timeout of requests that bring none of their own.
@@ -63,7 +76,7 @@ pub struct ConfigError {
     pub reason: String,
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 12] = [
     "node",
     "data",
     "nodes",
@@ -71,6 +84,9 @@ const KEYS: [&str; 9] = [
     "partitions",
     "durability",
     "wal_segment_bytes",
+    "memory_bytes",
+    "memtable_bytes",
+    "compaction",
     "max_clock_offset",
     "request_timeout",
 ];
@@ -85,6 +101,9 @@ struct RawConfig {
     partitions: Option<u32>,
     durability: Option<String>,
     wal_segment_bytes: Option<u64>,
+    memory_bytes: Option<usize>,
+    memtable_bytes: Option<usize>,
+    compaction: Option<String>,
     max_clock_offset: Option<String>,
     request_timeout: Option<String>,
 }
@@ -122,6 +141,19 @@ impl NodeConfig {
             let reason = format!("{wal_segment_bytes} bytes are too few: at least {WAL_SEGMENT_BYTES_MIN}");
             return Err(field("wal_segment_bytes", reason));
         }
+        let defaults = Options::default();
+        let memory_bytes = raw.memory_bytes.unwrap_or(defaults.memory_bytes);
+        let memtable_bytes = raw.memtable_bytes.unwrap_or(defaults.memtable_bytes.min(memory_bytes));
+        if memtable_bytes < MEMTABLE_BYTES_MIN || memtable_bytes > memory_bytes {
+            let reason = format!(
+                "{memtable_bytes} bytes: it must be at least {MEMTABLE_BYTES_MIN} and fit memory_bytes, {memory_bytes}"
+            );
+            return Err(field("memtable_bytes", reason));
+        }
+        let compaction = match raw.compaction {
+            None => defaults.strategy,
+            Some(text) => parse_compaction(&text).map_err(|reason| field("compaction", reason))?,
+        };
         let folder = file.parent().unwrap_or(Path::new(""));
         let config = Self {
             node,
@@ -131,6 +163,9 @@ impl NodeConfig {
             partitions: raw.partitions.unwrap_or(64),
             durability,
             wal_segment_bytes,
+            memory_bytes,
+            memtable_bytes,
+            compaction,
             max_clock_offset: duration("max_clock_offset", raw.max_clock_offset, Duration::from_millis(500))?,
             request_timeout: duration("request_timeout", raw.request_timeout, Duration::from_secs(1))?,
         };
@@ -158,7 +193,14 @@ impl NodeConfig {
 
     /// How the engine is opened.
     pub fn engine_options(&self) -> Options {
-        Options { durability: self.durability, segment_bytes: self.wal_segment_bytes, ..Options::default() }
+        Options {
+            durability: self.durability,
+            segment_bytes: self.wal_segment_bytes,
+            memory_bytes: self.memory_bytes,
+            memtable_bytes: self.memtable_bytes,
+            strategy: self.compaction.clone(),
+            ..Options::default()
+        }
     }
 }
 
@@ -169,6 +211,16 @@ pub fn parse_durability(text: &str) -> Result<Durability, String> {
         ["none"] => Ok(Durability::None),
         ["interval", interval] => Ok(Durability::Interval(parse_duration(interval)?)),
         _ => Err(format!("`{text}` is not a durability: use always, interval 10ms, or none")),
+    }
+}
+
+/// Reads the name of a compaction strategy.
+pub fn parse_compaction(text: &str) -> Result<Strategy, String> {
+    match text.trim() {
+        "leveled" => Ok(Strategy::Leveled(Leveled::default())),
+        "tiered" => Ok(Strategy::Tiered(Tiered::default())),
+        "lazy_leveled" => Ok(Strategy::LazyLeveled(LazyLeveled::default())),
+        _ => Err(format!("`{text}` is no strategy: use leveled, tiered or lazy_leveled")),
     }
 }
 

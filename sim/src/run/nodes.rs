@@ -13,6 +13,7 @@ use cluster::config::NodeConfig;
 use cluster::node::Node;
 use cluster::ring::Placement;
 use cluster::world::{NodeId, Peer};
+use engine::compaction::{LazyLeveled, Leveled, Strategy, Tiered};
 
 use crate::scenario::{self, Member, Plan, Recoveries};
 use crate::world::{DiskSettings, Laboratory, Latency, LinkSettings, NodeSettings, NodeWorld, SimulatedNode, Survival};
@@ -253,6 +254,19 @@ fn settings(plan: &Plan, node: NodeId) -> NodeSettings {
     }
 }
 
+/// A node's memory: little, so that reads meet the disk.
+const MEMORY_BYTES: usize = 256 * 1024;
+
+/// How a node compacts: nodes differ, so that every scenario sees every strategy. Levels are small, so that there are some.
+fn compaction(node: NodeId) -> Strategy {
+    let table_bytes = 16 << 10;
+    match node.0 % 3 {
+        1 => Strategy::Leveled(Leveled { base_bytes: 32 << 10, fanout: 4, table_bytes, ..Leveled::default() }),
+        2 => Strategy::Tiered(Tiered { table_bytes, ..Tiered::default() }),
+        _ => Strategy::LazyLeveled(LazyLeveled { table_bytes, ..LazyLeveled::default() }),
+    }
+}
+
 fn config(plan: &Plan, node: NodeId) -> NodeConfig {
     NodeConfig {
         node,
@@ -268,5 +282,8 @@ fn config(plan: &Plan, node: NodeId) -> NodeConfig {
         max_clock_offset: Duration::from_micros(plan.cluster.max_clock_offset_micros),
         request_timeout: Duration::from_micros(plan.cluster.coordinator_timeout_micros),
         wal_segment_bytes: plan.cluster.wal_segment_bytes,
+        memory_bytes: MEMORY_BYTES.max(plan.cluster.memtable_bytes as usize * 4),
+        memtable_bytes: plan.cluster.memtable_bytes as usize,
+        compaction: compaction(node),
     }
 }

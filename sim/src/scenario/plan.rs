@@ -68,6 +68,8 @@ pub struct ClusterPlan {
     pub coordinator_timeout_micros: u64,
     /// Length at which a node's log goes on in a new file.
     pub wal_segment_bytes: u64,
+    /// Size at which a node's memtable is written to a table.
+    pub memtable_bytes: u64,
 }
 
 impl ClusterPlan {

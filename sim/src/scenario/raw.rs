@@ -7,7 +7,7 @@
 //! name, about: text         # required          seed: 1
 //! cluster:     { nodes: 3, replication: 3, partitions: 64, durability: always | interval 10ms | none,
 //!                max_clock_offset: 500ms, timeout: 1s,                     # timeout: the coordinator's
-//!                wal_segment_bytes: 67108864 }
+//!                wal_segment_bytes: 67108864, memtable_bytes: 16384 }
 //! network:     { latency: 1ms | { median: 1ms, p99: 5ms }, loss: 0.1%, duplicate: 0.1%,
 //!                links: [{ from: [n1, c0], to: [n2], latency, loss, duplicate }] }
 //! disk:        { latency, nodes: [{ node: n3, latency }], survival: random | nothing | everything }
@@ -114,6 +114,7 @@ pub(super) struct Cluster {
     pub(super) max_clock_offset: Option<Text>,
     pub(super) timeout: Option<Text>,
     pub(super) wal_segment_bytes: Option<Text>,
+    pub(super) memtable_bytes: Option<Text>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -74,7 +74,7 @@ const EVERYTHING: &str = r#"
 name: everything
 about: Each key of the format once.
 cluster: { nodes: 4, replication: 2, partitions: 8, durability: interval 10ms, max_clock_offset: 250ms, timeout: 3s,
-           wal_segment_bytes: 8192 }
+           wal_segment_bytes: 8192, memtable_bytes: 4096 }
 network:
   latency: 2ms
   links: [{ from: [n1, c0], to: [n2], latency: { median: 3ms, p99: 30ms }, loss: 1%, duplicate: 2% }]
@@ -124,7 +124,7 @@ fn the_example_of_the_manual_becomes_the_plan_it_says() {
     assert_eq!(expect, demanded);
     assert_eq!(plan.at_least, PerKind { read: 100, write: 100, delete: 100 });
     assert_eq!(plan.at_least_recoveries, Recoveries::default());
-    assert_eq!(plan.cluster.wal_segment_bytes, 64 << 20);
+    assert_eq!((plan.cluster.wal_segment_bytes, plan.cluster.memtable_bytes), (64 << 20, 16 << 10));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn every_key_of_the_format_is_understood() {
     assert_eq!(plan.expect[8].to_string(), "latency p99 of reads through n1 or n2 during 0s..20s: <= 30ms");
     assert_eq!(plan.at_least, PerKind { read: 10, write: 20, delete: 0 });
     assert_eq!(plan.at_least_recoveries, Recoveries { torn_tails: 3, interrupted: 2 });
-    assert_eq!(plan.cluster.wal_segment_bytes, 8_192);
+    assert_eq!((plan.cluster.wal_segment_bytes, plan.cluster.memtable_bytes), (8_192, 4_096));
 }
 
 #[test]

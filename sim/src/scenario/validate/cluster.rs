@@ -13,7 +13,7 @@ use super::super::plan::{ClockPlan, ClusterPlan, DiskPlan, Durability, LinkPlan,
 use super::super::raw;
 use super::super::units;
 use super::{Checker, word};
-use ::cluster::config::WAL_SEGMENT_BYTES_MIN;
+use ::cluster::config::{MEMTABLE_BYTES_MIN, WAL_SEGMENT_BYTES_MIN};
 
 /// A scenario's cluster has no more nodes.
 const NODES_MAX: u16 = 100;
@@ -26,6 +26,9 @@ const MAX_CLOCK_OFFSET_MICROS_DEFAULT: u64 = 500_000;
 const COORDINATOR_TIMEOUT_MICROS_DEFAULT: u64 = 1_000_000;
 const WAL_SEGMENT_BYTES: RangeInclusive<u64> = WAL_SEGMENT_BYTES_MIN..=1 << 30;
 const WAL_SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
+const MEMTABLE_BYTES: RangeInclusive<u64> = MEMTABLE_BYTES_MIN as u64..=1 << 30;
+/// Small, so that every scenario flushes and compacts.
+const MEMTABLE_BYTES_DEFAULT: u64 = 16 << 10;
 const NETWORK_LATENCY_DEFAULT: Latency = Latency { median_micros: 1_000, p99_micros: 5_000 };
 const DISK_LATENCY_DEFAULT: Latency = Latency { median_micros: 80, p99_micros: 2_000 };
 
@@ -53,6 +56,9 @@ impl Checker {
             coordinator_timeout_micros: self.positive_time(&raw.timeout, COORDINATOR_TIMEOUT_MICROS_DEFAULT),
             wal_segment_bytes: self.value(&raw.wal_segment_bytes, WAL_SEGMENT_BYTES_DEFAULT, |text| {
                 units::whole_number(text, *WAL_SEGMENT_BYTES.start(), *WAL_SEGMENT_BYTES.end())
+            }),
+            memtable_bytes: self.value(&raw.memtable_bytes, MEMTABLE_BYTES_DEFAULT, |text| {
+                units::whole_number(text, *MEMTABLE_BYTES.start(), *MEMTABLE_BYTES.end())
             }),
         }
     }
