@@ -7,8 +7,8 @@ use std::ops::Bound;
 use std::path::Path;
 
 use bytes::Bytes;
-use engine::world::World;
-use engine::{Db, Options, ScanLimits};
+use engine::world::{WallTime, World};
+use engine::{Batch, Db, Direction, Options, ScanLimits};
 
 use crate::limits;
 use crate::node::{StartError, claim};
@@ -46,6 +46,11 @@ impl<W: World> Embedded<W> {
         self.db.put(own_key(key), value).await.map(|_| ())
     }
 
+    /// Stores a value that counts as deleted from `expires` on.
+    pub async fn put_until(&self, key: &[u8], value: Bytes, expires: WallTime) -> Result<(), engine::Error> {
+        self.db.write(Batch::new().put_until(own_key(key), value, expires)).await.map(|_| ())
+    }
+
     /// Deletes a key.
     pub async fn delete(&self, key: &[u8]) -> Result<(), engine::Error> {
         self.db.delete(own_key(key)).await.map(|_| ())
@@ -58,12 +63,29 @@ impl<W: World> Embedded<W> {
         until: &[u8],
         limit: usize,
     ) -> Result<(Vec<(Bytes, Bytes)>, Option<Bytes>), engine::Error> {
-        let end = if until.is_empty() { engine_key(DATA_KEYSPACE, PartitionId(1), &[]) } else { own_key(until) };
-        let range = (Bound::Included(own_key(from)), Bound::Excluded(end));
+        let range = own_range(from, until);
         let limits = ScanLimits { entries: limit, bytes: limits::MAX_VALUE_BYTES };
         let page = self.db.scan(range, limits, &self.db.snapshot()).await?;
         let rows = page.entries.into_iter().map(|(key, entry)| (key.slice(PREFIX_BYTES..), entry.value));
         Ok((rows.collect(), page.next.map(|next| next.slice(PREFIX_BYTES..))))
+    }
+
+    /// Up to `limit` keys with values from `from` to `until` (exclusive; empty for no end), the last one first. The next
+    /// page is the one until the last key of this one.
+    pub async fn scan_back(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, engine::Error> {
+        let mut rows = Vec::new();
+        let mut iteration = self.db.iterate(own_range(from, until), Direction::Backward, &self.db.snapshot())?;
+        while rows.len() < limit
+            && let Some((key, entry)) = iteration.next().await?
+        {
+            rows.push((key.slice(PREFIX_BYTES..), entry.value));
+        }
+        Ok(rows)
     }
 
     /// Makes everything durable and lets go of the directory.
@@ -74,4 +96,14 @@ impl<W: World> Embedded<W> {
 
 fn own_key(key: &[u8]) -> Bytes {
     engine_key(DATA_KEYSPACE, PartitionId(0), key)
+}
+
+fn own_range(from: &[u8], until: &[u8]) -> (Bound<Bytes>, Bound<Bytes>) {
+    let end = if until.is_empty() { engine_key(DATA_KEYSPACE, PartitionId(1), &[]) } else { own_key(until) };
+    (Bound::Included(own_key(from)), Bound::Excluded(end))
+}
+
+/// The engine's key of a user's key in a partition; the directory of an embedded database has only partition 0.
+pub fn key_in_partition(partition: u16, key: &[u8]) -> Bytes {
+    engine_key(DATA_KEYSPACE, PartitionId(partition), key)
 }

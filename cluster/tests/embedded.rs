@@ -103,22 +103,22 @@ fn the_dump_of_a_log_is_columns_with_keys_that_a_person_reads() {
     let rest_of = |line: &str, from: &str| line.strip_prefix(from).unwrap_or_else(|| panic!("{line}")).to_string();
     let lines: Vec<&str> = dump.out.lines().collect();
     let header = "      offset    sequence  operation  value bytes      synced  key";
-    assert_eq!(rest_of(lines[0], &name(1)), ", 222 bytes");
+    assert_eq!(rest_of(lines[0], &name(1)), ", 226 bytes");
     assert_eq!(
         lines[1..6],
         [
             header,
             "          16           1  start                            0  (no segment before it)",
             "          60           1  put                 20          60  system/0/owner",
-            "         127           2  put                 16         127  data/0/user1",
-            "         190           3  seal                           190",
+            "         129           2  put                 16         129  data/0/user1",
+            "         194           3  seal                           194",
         ]
     );
-    assert_eq!(rest_of(lines[6], &name(2)), ", 139 bytes");
+    assert_eq!(rest_of(lines[6], &name(2)), ", 141 bytes");
     assert_eq!(lines[7], header);
-    assert!(lines[8].ends_with("(after wal-00000000000000000001.log, 222 bytes)"), "{}", lines[8]);
+    assert!(lines[8].ends_with("(after wal-00000000000000000001.log, 226 bytes)"), "{}", lines[8]);
     assert_eq!(lines[9], "          60           3  delete                          60  data/0/user\\n1");
-    let summary = "2 segments, 361 bytes, 3 batches, 2 puts, 1 deletes, sequences 1 to 3; closed cleanly";
+    let summary = "2 segments, 367 bytes, 3 batches, 2 puts, 1 deletes, sequences 1 to 3; closed cleanly";
     assert_eq!(lines.last(), Some(&summary));
     let alone = inspect(Path::new(&name(2)));
     assert_eq!((alone.code, alone.out.lines().count()), (0, 6), "{alone:?}");

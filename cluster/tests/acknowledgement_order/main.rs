@@ -90,16 +90,24 @@ fn no_acknowledgement_leaves_before_its_sync_and_nothing_depends_on_a_name_that_
     let cluster = ClusterFiles::new(&folder, 1, "durability: always\nwal_segment_bytes: 4096\n");
 
     let seen = traced_run(&cluster, "new");
-    assert_eq!((seen.folders_made, seen.renames, seen.cuts), (1, 1, 0), "the directory and its marker");
+    assert_eq!((seen.folders_made, seen.renames, seen.cuts), (1, 2, 0), "the directory, its marker and CURRENT");
     assert!(seen.segments_created > 10, "the log was rotated again and again: {seen:?}");
 
     cut_last_segment(&cluster.data(1), |length| length - 1);
     let seen = traced_run(&cluster, "torn");
-    assert_eq!((seen.folders_made, seen.renames, seen.cuts), (0, 1, 1), "the tail was kept, then cut");
+    assert_eq!(
+        (seen.folders_made, seen.renames, seen.cuts),
+        (0, 2, 1),
+        "the tail was kept, then cut; CURRENT was replaced"
+    );
 
     cut_last_segment(&cluster.data(1), |_| 30);
     let seen = traced_run(&cluster, "never began");
-    assert_eq!((seen.folders_made, seen.renames, seen.cuts), (0, 1, 0), "the segment was renamed as it was");
+    assert_eq!(
+        (seen.folders_made, seen.renames, seen.cuts),
+        (0, 2, 0),
+        "the segment was renamed as it was; CURRENT was replaced"
+    );
 }
 
 /// Cuts the last segment as a crash could have.

@@ -8,6 +8,12 @@ use clap::{Args, Parser, Subcommand};
 use cluster::config::parse_duration;
 use cluster::coordinator::Level;
 
+use crate::bench::Workload;
+use crate::engine_arguments::{EngineArguments, parse_bytes};
+use crate::operator_arguments::{
+    Backup, Backups, Checkpoint, ExplainKey, Inspect, Maintain, Restore, Statistics, Verify,
+};
+
 /// A Dynamo-style database node, and its operator's tools.
 #[derive(Debug, Parser)]
 #[command(
@@ -46,8 +52,30 @@ pub(crate) enum Command {
     /// Look at files on disk, damage pointed at. Reads only; works beside a running node.
     #[command(subcommand)]
     Inspect(Inspect),
+    /// Read everything of a data directory, and say whether it is sound.
+    Verify(Verify),
+    /// Say why reading a key costs what it costs, source by source.
+    Explain(ExplainKey),
+    /// Tell what a data directory holds: levels, memory, amplification, cache, filters.
+    #[command(visible_alias = "stats")]
+    Statistics(Statistics),
+    /// Write everything that is only in the log to a table.
+    Flush(Maintain),
+    /// Merge everything into the last level: no old version, no tombstone is left.
+    Compact(Maintain),
+    /// Make a copy of a data directory by links.
+    Checkpoint(Checkpoint),
+    /// Copy what is new in a data directory into a folder of backups.
+    Backup(Backup),
+    /// List the backups in a folder, verify or remove them.
+    Backups(Backups),
+    /// Make a data directory of a backup, every byte checked.
+    Restore(Restore),
     /// Generate load, note what was acknowledged, and verify it later.
     Bench(Bench),
+    /// Show on this machine what the engine promises: each experiment's --help says what it teaches.
+    #[command(subcommand)]
+    Experiment(crate::experiment::Experiment),
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +108,8 @@ pub(crate) struct Target {
     /// Say who was asked, who answered when with which version, and what was repaired.
     #[arg(long)]
     pub(crate) report: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +121,10 @@ pub(crate) struct Get {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stormglass put user1 '{\"name\": \"Ada\"}'\n  stormglass put user1 --file portrait.png \
+    --node 10.0.0.7:7101\n  stormglass put session7 token --ttl 30m --data ./data"
+)]
 pub(crate) struct Put {
     /// The key: 1 to 32,768 bytes.
     pub(crate) key: String,
@@ -100,6 +134,9 @@ pub(crate) struct Put {
     /// Take the value from this file instead; `-` is standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "value")]
     pub(crate) file: Option<PathBuf>,
+    /// Let the value expire after this time, such as 10s or 1h (with --data).
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "data")]
+    pub(crate) ttl: Option<Duration>,
     #[command(flatten)]
     pub(crate) target: Target,
 }
@@ -113,6 +150,10 @@ pub(crate) struct Delete {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stormglass scan --prefix user/ --limit 10\n  stormglass scan --from b --until d --data \
+    ./data\n  stormglass scan --reverse --limit 1 --data ./data   # the last key"
+)]
 pub(crate) struct Scan {
     /// The first key of interest.
     #[arg(long, value_name = "KEY", default_value = "")]
@@ -120,6 +161,12 @@ pub(crate) struct Scan {
     /// The first key not of interest; empty for no end.
     #[arg(long, value_name = "KEY", default_value = "")]
     pub(crate) until: String,
+    /// Only keys that begin like this.
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub(crate) prefix: String,
+    /// From the last key to the first (with --data).
+    #[arg(long, requires = "data")]
+    pub(crate) reverse: bool,
     /// Most rows.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) limit: usize,
@@ -149,32 +196,26 @@ pub(crate) struct Explain {
     pub(crate) config: PathBuf,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Inspect {
-    /// Dump a write-ahead log record by record.
-    Wal(Wal),
-}
-
 #[derive(Debug, Args)]
-pub(crate) struct Wal {
-    /// A log segment, or a data directory for all of its segments.
-    pub(crate) path: PathBuf,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  stormglass bench --node 127.0.0.1:7101 --operations 10000 --acked acked.tsv\n  \
-    stormglass bench --node 127.0.0.1:7101 --verify acked.tsv")]
+#[command(after_help = "On nodes:\n  stormglass bench --node 127.0.0.1:7101 --operations 10000 --acked acked.tsv\n  \
+    stormglass bench --node 127.0.0.1:7101 --verify acked.tsv\n\nOn a directory, without a server:\n  stormglass bench \
+    --data ./b --workload fill-random --keys 1000000\n  stormglass bench --data ./b --workload read-random --keys 1000000 \
+    --time 10s --threads 2\n  stormglass bench --data ./b --workload a --keys 1000000 --strategy tiered --memory \
+    64MiB\n\nWorkloads: fill-sequential, fill-random, overwrite, read-random, read-missing, seek, and the mixes of YCSB:\n  \
+    a half reads, half updates   b 95% reads      c reads only\n  d 95% reads of the newest    e 95% short scans   f half \
+    read-modify-writes\nWhat a workload reads is loaded first when it is not there. Values cannot be compressed unless \
+    --compressible says so.")]
 pub(crate) struct Bench {
     /// The nodes to ask, as HOST:PORT; give it several times to spread the clients over them.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7101")]
     pub(crate) node: Vec<String>,
-    /// How many operations in all.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    pub(crate) operations: u64,
+    /// How many operations in all; 10,000 unless --time is given.
+    #[arg(long, value_name = "N")]
+    pub(crate) operations: Option<u64>,
     /// Clients, each with one operation in flight.
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub(crate) clients: u64,
-    /// Different keys; 0 gives every write a key of its own.
+    /// Different keys. On nodes, 0 gives every write a key of its own; on a directory, 0 is 100,000.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) keys: u64,
     /// Bytes of each value.
@@ -198,4 +239,41 @@ pub(crate) struct Bench {
     /// Write the history of all operations as JSON lines, in the laboratory's format.
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) embedded: EmbeddedBench,
+}
+
+/// Load on a directory.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "On a directory, with --data")]
+pub(crate) struct EmbeddedBench {
+    /// Work on this directory without a server; made when missing.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["node", "acked", "verify", "history", "reads"])]
+    pub(crate) data: Option<PathBuf>,
+    /// What to do.
+    #[arg(long, value_name = "NAME", default_value = "fill-random", requires = "data")]
+    pub(crate) workload: Workload,
+    /// How long, instead of how many operations.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "operations", requires = "data")]
+    pub(crate) time: Option<Duration>,
+    /// Tasks, each with one operation in flight.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "data")]
+    pub(crate) threads: u64,
+    /// Writes in a batch, in the fills and in overwrite.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "data")]
+    pub(crate) batch: u64,
+    /// Keys that seek and workload e read behind the one they look for.
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "data")]
+    pub(crate) scan: u64,
+    /// How much of each value is the same byte, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100), requires = "data")]
+    pub(crate) compressible: u8,
+    /// Log segments go on in a new file at about this length.
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, requires = "data")]
+    pub(crate) segment: Option<usize>,
+    /// What the keys and values are drawn from.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "data")]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
 }

@@ -88,8 +88,8 @@ fn written(
 
 pub(crate) async fn scan(scan: &Scan, json: bool) -> Result<ExitCode, Failed> {
     let mut client = connect(&scan.target.node).await?;
-    let until = Bytes::from(scan.until.clone());
-    let mut from = Some(Bytes::from(scan.from.clone()));
+    let (from, until) = range_of(scan);
+    let mut from = Some(from);
     let mut left = scan.limit;
     while let Some(start) = from.take().filter(|_| left > 0) {
         let page = scan_page(&mut client, start, until.clone(), left, &scan.target).await?;
@@ -100,6 +100,22 @@ pub(crate) async fn scan(scan: &Scan, json: bool) -> Result<ExitCode, Failed> {
         from = page.next;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The first key that a scan is about, and the first behind; an empty end is no end.
+pub(crate) fn range_of(scan: &Scan) -> (Bytes, Bytes) {
+    let (mut from, mut until) = (Bytes::from(scan.from.clone()), Bytes::from(scan.until.clone()));
+    if !scan.prefix.is_empty() {
+        from = from.max(Bytes::from(scan.prefix.clone()));
+        // No byte of UTF-8 is the largest there is, so that a prefix always has an end.
+        let mut end = scan.prefix.clone().into_bytes();
+        if let Some(last) = end.last_mut() {
+            *last += 1;
+        }
+        let end = Bytes::from(end);
+        until = if until.is_empty() { end } else { until.min(end) };
+    }
+    (from, until)
 }
 
 /// One page of a scan, of at most `limit` rows.

@@ -14,7 +14,11 @@ mod arguments;
 mod bench;
 mod client_commands;
 mod embedded_commands;
+mod engine_arguments;
+mod experiment;
 mod inspect;
+mod operator_arguments;
+mod operator_commands;
 mod output;
 mod ring;
 mod serve;
@@ -24,7 +28,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Command, Inspect, Ring};
+use arguments::{Arguments, Command, Ring};
+use operator_arguments::Inspect;
 use output::Failed;
 
 fn main() -> ExitCode {
@@ -65,7 +70,26 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
         },
         Command::Status(status) => client_commands::status(&status, json).await,
         Command::Ring(Ring::Explain(explain)) => ring::explain(&explain, json),
-        Command::Inspect(Inspect::Wal(wal)) => inspect::wal(&wal.path, json).await,
+        Command::Inspect(what) => inspect(&what, json).await,
+        Command::Verify(verify) => operator_commands::verify(&verify, json).await,
+        Command::Explain(explain) => embedded_commands::explain(&explain, json).await,
+        Command::Statistics(statistics) => embedded_commands::statistics(&statistics, json).await,
+        Command::Flush(flush) => embedded_commands::flush(&flush, json).await,
+        Command::Compact(compact) => embedded_commands::compact(&compact, json).await,
+        Command::Checkpoint(checkpoint) => operator_commands::checkpoint(&checkpoint, json).await,
+        Command::Backup(backup) => operator_commands::backup(&backup, json).await,
+        Command::Backups(backups) => operator_commands::backups(&backups, json).await,
+        Command::Restore(restore) => operator_commands::restore(&restore, json).await,
         Command::Bench(bench) => bench::bench(&bench, json).await,
+        Command::Experiment(experiment) => experiment::run(experiment, json).await,
+    }
+}
+
+async fn inspect(what: &Inspect, json: bool) -> Result<ExitCode, Failed> {
+    match what {
+        Inspect::Wal(wal) => inspect::wal(&wal.path, json).await,
+        Inspect::Table(table) => inspect::table(table, json).await,
+        Inspect::Manifest(manifest) => inspect::manifest(&manifest.path, json).await,
+        Inspect::Tree(tree) => inspect::tree(tree, json).await,
     }
 }

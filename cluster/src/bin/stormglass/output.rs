@@ -57,10 +57,11 @@ impl From<Failure> for Failed {
 impl From<engine::Error> for Failed {
     fn from(error: engine::Error) -> Self {
         use engine::Error;
-        use engine::world::DiskErrorKind;
         let code = match &error {
-            Error::Disk(disk) if matches!(disk.kind, DiskErrorKind::NotFound | DiskErrorKind::NotADirectory) => 2,
+            Error::Disk(disk) if is_a_wrong_path(disk.kind) => 2,
             Error::NotOurs { .. }
+            | Error::NotThis { .. }
+            | Error::BadOptions { .. }
             | Error::EmptyKey
             | Error::KeyTooLong { .. }
             | Error::ValueTooLong { .. }
@@ -72,6 +73,20 @@ impl From<engine::Error> for Failed {
             _ => 3,
         };
         Self { code, message: error.to_string() }
+    }
+}
+
+/// Whether the path that was given is what is wrong.
+fn is_a_wrong_path(kind: engine::world::DiskErrorKind) -> bool {
+    use engine::world::DiskErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound};
+    matches!(kind, NotFound | NotADirectory | IsADirectory | AlreadyExists)
+}
+
+/// The failure of a command that looks for damage, or must not go on with it: finding it is a check that failed.
+pub(crate) fn checked(error: engine::Error) -> Failed {
+    match error {
+        engine::Error::Corrupt { .. } | engine::Error::MarkerDamaged { .. } => Failed::check(error.to_string()),
+        other => other.into(),
     }
 }
 
@@ -152,4 +167,18 @@ pub(crate) fn report_json(report: &ConsistencyReport) -> Value {
 /// Bytes for people: as they are where they are text, escaped where not.
 pub(crate) fn readable(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| bytes.escape_ascii().to_string(), str::to_string)
+}
+
+/// A number of bytes as people say it.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
+        None => format!("{bytes} B"),
+    }
+}
+
+/// One of `of` in so many, as in 1.25; nothing without a whole.
+pub(crate) fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| (part as f64 / whole as f64 * 1000.0).round() / 1000.0)
 }

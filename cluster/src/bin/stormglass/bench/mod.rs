@@ -1,4 +1,5 @@
-//! `stormglass bench`: load on real nodes, by clients that each have one operation in flight.
+//! `stormglass bench`: load on real nodes, by clients that each have one operation in flight; with `--data` on a directory,
+//! which is `embedded`'s.
 //!
 //! ```text
 //!   --acked FILE     sent<TAB>key<TAB>value      noted before each write is sent
@@ -6,9 +7,12 @@
 //!   --verify FILE    every acked key has its value; no key is there that was never sent
 //! ```
 
+mod embedded;
 mod ledger;
+mod measured;
 mod recorder;
 mod verify;
+mod workload;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -27,6 +31,10 @@ use crate::client_commands::connect;
 use crate::output::{Failed, print};
 use ledger::Ledger;
 use recorder::{Event, Kind, Recorder};
+pub(crate) use workload::Workload;
+
+/// Operations on nodes, unless something else is said.
+const OPERATIONS: u64 = 10_000;
 
 /// Latencies above an hour count as an hour.
 const HOUR_MICROS: u64 = 3_600_000_000;
@@ -59,6 +67,9 @@ struct Tally {
 }
 
 pub(crate) async fn bench(bench: &Bench, json: bool) -> Result<ExitCode, Failed> {
+    if let Some(data) = &bench.embedded.data {
+        return embedded::bench(data, bench, json).await;
+    }
     if let Some(file) = &bench.verify {
         return verify::verify(file, bench, json).await;
     }
@@ -76,7 +87,7 @@ pub(crate) async fn bench(bench: &Bench, json: bool) -> Result<ExitCode, Failed>
     let shared = Arc::new(Shared {
         arguments: BenchPlan {
             run: clock.wall().micros,
-            operations: bench.operations,
+            operations: bench.operations.unwrap_or(OPERATIONS),
             keys: bench.keys,
             reads_percent: u64::from(bench.reads),
             value_bytes: bench.value_bytes,
@@ -86,7 +97,7 @@ pub(crate) async fn bench(bench: &Bench, json: bool) -> Result<ExitCode, Failed>
         next: AtomicU64::new(0),
         ledger: bench.acked.as_deref().map(Ledger::create).transpose()?,
         recorder: bench.history.as_deref().map(Recorder::create).transpose()?,
-        progress: progress(bench.operations, json),
+        progress: progress(bench.operations.unwrap_or(OPERATIONS), json),
     });
     let started = clock.now();
     let tasks: Vec<_> = (0..)
