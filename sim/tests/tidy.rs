@@ -81,12 +81,16 @@ fn sources_of(name: &str) -> Vec<Source> {
 }
 
 /// The files with this extension in a folder and those below it, ordered by name; none when there is no such folder.
+/// What cargo built lies in `target`, also below `engine/benches/peers`, and is not of the house.
 fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut entries: Vec<PathBuf> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
     entries.sort();
     let mut found = Vec::new();
     for path in entries {
+        if path.is_dir() && path.ends_with("target") {
+            continue;
+        }
         if path.is_dir() {
             found.extend(files_below(&path, extension));
         } else if path.extension().is_some_and(|found| found == extension) {
