@@ -155,18 +155,26 @@ pub(super) fn recorded<F: File>(edit: &Edit<Arc<OpenTable<F>>>) -> Edit<TableRec
 pub(super) async fn remove_segments<W: World>(core: &Core<W>, first_needed: u32) {
     let Ok(entries) = core.world.disk().list(&core.directory).await else { return };
     let segments = || entries.iter().filter_map(|entry| Some((wal::segment_number(&entry.name)?, entry)));
-    let mut kept_bytes = 0;
-    let mut removed_bytes = 0;
-    let mut removed = 0;
-    let mut oldest_kept = first_needed;
-    for (number, entry) in segments().collect::<Vec<_>>().into_iter().rev().filter(|(number, _)| *number < first_needed)
-    {
+    let obsolete: Vec<_> = segments().filter(|(number, _)| *number < first_needed).collect();
+    let (mut kept_bytes, mut kept) = (0, 0);
+    for (_, entry) in obsolete.iter().rev() {
         kept_bytes += entry.length_bytes;
-        if kept_bytes <= core.options.change_retention_bytes && removed == 0 {
-            oldest_kept = number;
-            continue;
+        if kept_bytes > core.options.change_retention_bytes {
+            break;
         }
-        match core.world.disk().remove(&core.directory.join(&entry.name)).await {
+        kept += 1;
+    }
+    let (gone, kept) = obsolete.split_at(obsolete.len() - kept);
+    let oldest_kept = kept.first().map_or(first_needed, |(number, _)| *number);
+    let disk = core.world.disk();
+    let (mut removed, mut removed_bytes) = (0, 0);
+    for (index, (_, entry)) in gone.iter().enumerate() {
+        // The oldest first, and durably so: a gap in the middle could pass for a log that ends there, if the manifest's
+        // last edit and the beginning of the segment behind the gap were both damaged.
+        if index > 0 && disk.sync_dir(&core.directory).await.is_err() {
+            break;
+        }
+        match disk.remove(&core.directory.join(&entry.name)).await {
             Ok(()) => (removed, removed_bytes) = (removed + 1, removed_bytes + entry.length_bytes),
             Err(error) if error.kind == DiskErrorKind::NotFound => {}
             Err(_) => break,

@@ -421,3 +421,32 @@ fn an_empty_batch_asks_its_preconditions_and_writes_nothing() {
         assert_eq!(world.disk.calls().len(), calls);
     });
 }
+
+#[test]
+fn segments_that_are_in_tables_go_oldest_first_and_durably_so() {
+    // Were a later one gone and an earlier one there, a damaged end of the manifest and a damaged beginning of the segment
+    // behind the gap would together look like a log that ends before the gap.
+    run(async {
+        let world = MemoryWorld::new();
+        let (db, _) = world.open(Options { segment_bytes: 200, ..Options::default() }).await.expect("an engine");
+        write_numbered(&db, 12).await;
+        let before = world.disk.calls().len();
+        db.flush().await.expect("a flush");
+        settle().await;
+        let calls = world.disk.calls().split_off(before);
+        let is_segment = |path: &Path| path.to_string_lossy().contains("/wal-");
+        let (mut removed, mut is_synced) = (Vec::new(), true);
+        for call in calls {
+            match call.operation {
+                "remove" if is_segment(&call.path) => {
+                    assert!(is_synced, "{:?} goes before the removal of {:?} is durable", call.path, removed.last());
+                    removed.push(call.path);
+                    is_synced = false;
+                }
+                "sync_dir" => is_synced = true,
+                _ => {}
+            }
+        }
+        assert!(removed.len() > 2 && removed.is_sorted(), "{removed:?}");
+    });
+}
