@@ -67,7 +67,7 @@ pub use cache::{CachePolicy, CacheStatistics};
 pub use cost::ReadCost;
 pub use db::{
     Batch, Change, ChangeKind, Changes, Db, Direction, Durability, Entry, Expected, ExplainStep, Explanation,
-    Isolation, Iter, IterateOptions, Keyspace, LatencyStatistics, LevelStatistics, MergeStatistics, Options,
+    Isolation, Iter, IterateOptions, JobReport, Keyspace, LatencyStatistics, LevelStatistics, MergeStatistics, Options,
     ScanLimits, ScanPage, Snapshot, Statistics, Transaction, all_keys, prefix_range,
 };
 pub use error::{Error, Outcome};

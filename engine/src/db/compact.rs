@@ -8,15 +8,19 @@
 //! changed nothing: a failure removes its outputs, a crash leaves orphans that the next opening removes. Input files are
 //! removed as soon as the edit holds; reads that still need them hold them open.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde::Serialize;
 
 use super::core::{Core, FileOf, View, Working};
 use super::flush::{Job as Making, open_outputs, recorded};
 use super::pressure::Debt;
 use crate::compaction::{
-    Claim, Context, Cursors, HasFacts, Input, Job, JobInput, Kind, Place, Reason, Strategy, debt, filter_millibits,
-    pick, rewrite,
+    Books, Claim, Context, Cursors, HasFacts, Input, Job, JobInput, Kind, Place, Reason, Strategy, debt,
+    filter_millibits, pick, rewrite,
 };
 use crate::error::Error;
 use crate::format::Sequence;
@@ -29,6 +33,9 @@ use crate::world::{Clock, Disk, Tasks, World};
 
 /// Bytes that a merge reads from a table at once.
 const READAHEAD_BYTES: usize = 256 * 1024;
+
+/// Jobs that are remembered for the statistics.
+const RECENT_JOBS: usize = 32;
 
 /// What is being compacted, and what was asked for.
 #[derive(Debug, Default)]
@@ -43,6 +50,69 @@ pub(super) struct Schedule {
     /// How many of them are done, and the last one's failure.
     pub(super) full_done: u64,
     pub(super) full_failure: Option<Error>,
+    /// The last jobs that were done, the newest last.
+    pub(super) recent: VecDeque<JobReport>,
+}
+
+/// One compaction that was done, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobReport {
+    /// Why it was picked, in words.
+    pub reason: String,
+    /// Whether tables were merged, moved or dropped.
+    pub kind: &'static str,
+    /// The levels that it read from.
+    pub levels: Vec<usize>,
+    /// The level that it wrote to.
+    pub output_level: usize,
+    /// Bytes of the input tables.
+    pub bytes_in: u64,
+    /// Bytes of the output tables; 0 when nothing was rewritten.
+    pub bytes_out: u64,
+    /// Versions that went in.
+    pub entries_in: u64,
+    /// Of them, those that a newer version hides from every reader.
+    pub superseded: u64,
+    /// Of them, those that a range tombstone hides from every reader.
+    pub range_deleted: u64,
+    /// Of them, tombstones with nothing left to hide.
+    pub tombstones: u64,
+    /// Of them, those that expired.
+    pub expired: u64,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+}
+
+impl JobReport {
+    fn of(job: &Job, books: &Books, took: Duration) -> Self {
+        Self {
+            reason: job.reason.to_string(),
+            kind: match job.kind {
+                Kind::Merge => "merge",
+                Kind::TrivialMove => "move",
+                Kind::Drop => "drop",
+            },
+            levels: job.bytes_by_level.iter().map(|(level, _)| *level).collect(),
+            output_level: job.output_level,
+            bytes_in: job.input_bytes(),
+            bytes_out: books.bytes_out,
+            entries_in: books.entries_in,
+            superseded: books.superseded,
+            range_deleted: books.range_deleted,
+            tombstones: books.tombstones,
+            expired: books.expired,
+            micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl Schedule {
+    fn remember(&mut self, report: JobReport) {
+        if self.recent.len() == RECENT_JOBS {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(report);
+    }
 }
 
 /// Runs compactions until the engine ends.
@@ -106,13 +176,18 @@ fn next<W: World>(core: &Arc<Core<W>>) -> Option<(u64, Job)> {
 }
 
 async fn run_job<W: World>(_working: Working<W>, core: Arc<Core<W>>, number: u64, job: Job) {
+    let began = core.world.clock().now();
     let done = match job.kind {
         Kind::Merge => merge(&core, &job).await,
-        Kind::TrivialMove => relocate(&core, &job).await,
-        Kind::Drop => drop_tables(&core, &job).await,
+        Kind::TrivialMove => relocate(&core, &job).await.map(|()| Books::default()),
+        Kind::Drop => drop_tables(&core, &job).await.map(|()| Books::default()),
     };
+    if let Ok(books) = &done {
+        let took = core.world.clock().now().saturating_since(began);
+        core.schedule().remember(JobReport::of(&job, books, took));
+    }
     let rests = match &done {
-        Ok(()) => false,
+        Ok(_) => false,
         Err(error) => {
             core.note_failure(error);
             job.reason != Reason::Asked && !core.is_stopping()
@@ -135,7 +210,7 @@ async fn run_job<W: World>(_working: Working<W>, core: Arc<Core<W>>, number: u64
 }
 
 /// Reads the inputs, writes the outputs, and lets these take the place of those.
-async fn merge<W: World>(core: &Arc<Core<W>>, job: &Job) -> Result<(), Error> {
+async fn merge<W: World>(core: &Arc<Core<W>>, job: &Job) -> Result<Books, Error> {
     let view = core.view.load_full();
     let inputs = inputs(&view, job);
     let tables = || inputs.iter().flatten();
@@ -159,7 +234,10 @@ async fn merge<W: World>(core: &Arc<Core<W>>, job: &Job) -> Result<(), Error> {
     let made = rewrite(core.world.disk(), input, &mut making).await;
     let (outputs, books) = match made {
         Ok(Some(made)) => made,
-        Ok(None) => return making.undo().await,
+        Ok(None) => {
+            making.undo().await?;
+            return Err(Error::Closed);
+        }
         Err(error) => {
             making.undo().await?;
             return Err(error);
@@ -183,7 +261,7 @@ async fn merge<W: World>(core: &Arc<Core<W>>, job: &Job) -> Result<(), Error> {
     }
     core.counters.compactions.add(job.input_bytes(), &books);
     remove_inputs(core, job).await;
-    Ok(())
+    Ok(books)
 }
 
 /// Lets tables change their place without touching them.

@@ -62,6 +62,7 @@ pub use batch::{Batch, Expected};
 pub use changes::{Change, ChangeKind, Changes};
 pub(crate) use checkpoint::{Held, seal};
 use commit::{Request, WriteRequest};
+pub use compact::JobReport;
 pub(crate) use directory::check as check_directory;
 pub use explain::{ExplainStep, Explanation};
 pub use iterate::{Direction, IterateOptions, ScanLimits, ScanPage, all_keys, prefix_range};

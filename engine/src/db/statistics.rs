@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
+use super::compact::JobReport;
 use super::core::Core;
 use super::latency::LatencyStatistics;
 use crate::cache::CacheStatistics;
@@ -91,6 +92,8 @@ pub struct Statistics {
     pub trivial_moves: u64,
     /// Tables that were dropped whole.
     pub tables_dropped: u64,
+    /// The last compactions, the newest last, each with its reason.
+    pub recent_jobs: Vec<JobReport>,
     /// Jobs that failed and are tried again.
     pub jobs_failed: u64,
     /// Why the last of them failed.
@@ -172,6 +175,7 @@ pub(super) fn statistics<W: World>(core: &Core<W>) -> Statistics {
         compactions: counters.compactions.statistics(),
         trivial_moves: load(&counters.trivial_moves),
         tables_dropped: load(&counters.tables_dropped),
+        recent_jobs: core.schedule().recent.iter().cloned().collect(),
         jobs_failed: load(&counters.jobs_failed),
         last_failure: trouble.last_failure.clone(),
         levels: levels(&view.shape),

@@ -54,12 +54,16 @@ impl RealDisk {
     }
 }
 
-/// Runs `call` on an I/O thread of the runtime. The call runs to its end also when this future is dropped.
+/// Runs `call` on an I/O thread of the runtime. The call runs to its end also when this future is dropped. A thread that
+/// belongs to no runtime holds nobody up: it makes the call itself, and saves two switches.
 pub(super) async fn on_io_thread<T, F>(threads: &Handle, call: F) -> io::Result<T>
 where
     T: Send + 'static,
     F: FnOnce() -> io::Result<T> + Send + 'static,
 {
+    if Handle::try_current().is_err() {
+        return call();
+    }
     match threads.spawn_blocking(call).await {
         Ok(result) => result,
         Err(end) => match end.try_into_panic() {
