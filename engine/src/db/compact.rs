@@ -252,7 +252,7 @@ async fn merge<W: World>(core: &Arc<Core<W>>, job: &Job) -> Result<Books, Error>
     match opened {
         Ok(outputs) => {
             let added = if outputs.is_empty() { Vec::new() } else { vec![place(job, outputs)] };
-            replace(core, job, Edit { removed: job.removed(), added }).await?;
+            replace(core, Edit { removed: job.removed(), added }).await?;
         }
         Err(error) => {
             making.undo().await?;
@@ -269,12 +269,12 @@ async fn relocate<W: World>(core: &Arc<Core<W>>, job: &Job) -> Result<(), Error>
     let view = core.view.load_full();
     let tables: Vec<_> = inputs(&view, job).into_iter().flatten().collect();
     core.counters.trivial_moves.fetch_add(tables.len() as u64, Ordering::Relaxed);
-    replace(core, job, Edit { removed: job.removed(), added: vec![place(job, tables)] }).await
+    replace(core, Edit { removed: job.removed(), added: vec![place(job, tables)] }).await
 }
 
 /// Drops tables unread.
 async fn drop_tables<W: World>(core: &Arc<Core<W>>, job: &Job) -> Result<(), Error> {
-    replace(core, job, Edit { removed: job.removed(), added: Vec::new() }).await?;
+    replace(core, Edit { removed: job.removed(), added: Vec::new() }).await?;
     core.counters.tables_dropped.fetch_add(job.removed().len() as u64, Ordering::Relaxed);
     remove_inputs(core, job).await;
     Ok(())
@@ -293,11 +293,7 @@ fn place<T>(job: &Job, tables: Vec<T>) -> Added<T> {
     Added { level: job.output_level, place: job.place, tables }
 }
 
-async fn replace<W: World>(
-    core: &Arc<Core<W>>,
-    _job: &Job,
-    tables: Edit<Arc<OpenTable<FileOf<W>>>>,
-) -> Result<(), Error> {
+async fn replace<W: World>(core: &Arc<Core<W>>, tables: Edit<Arc<OpenTable<FileOf<W>>>>) -> Result<(), Error> {
     let edit = VersionEdit {
         tables: recorded(&tables),
         next_table: Some(core.next_table.load(Ordering::Relaxed)),

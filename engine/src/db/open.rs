@@ -179,10 +179,9 @@ fn blame(directory: &Path, content: &Option<ManifestContent>, error: Error) -> E
 
 /// A directory without `CURRENT` is new, or of the first format: it has a log and no tables.
 fn state_without_manifest(directory: &Path, entries: &Directory) -> Result<VersionState, Error> {
-    if let Some(table) = entries.iter().find(|entry| table_number(&entry.name).is_some()) {
+    if entries.iter().any(|entry| table_number(&entry.name).is_some()) {
         let advice = "the pointer to the manifest is gone, and the table beside it shows that there was one; restore CURRENT \
                       from a backup: it names the manifest that holds";
-        let _ = table;
         let (file, fault) = (directory.join(CURRENT), Fault::FileMissing);
         return Err(Error::Corrupt { file, offset: 0, length: 0, fault, advice });
     }

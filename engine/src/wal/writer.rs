@@ -1,4 +1,4 @@
-//! Appends to the log. One task owns the writer (`db::committer`); nothing but a crash cancels it.
+//! Appends to the log. The committer owns the writer (`db::commit`); nothing but a crash cancels it.
 //!
 //! ```text
 //!   append(group)   [rotate when the group does not fit]  encode all batches into one buffer ─▶ one append
