@@ -159,7 +159,7 @@ impl<W: World> Db<W> {
             Ok(found) => found?,
             Err(view) => {
                 cost = ReadCost::default();
-                read::newest(&view, lookup, &mut cost).await?
+                read::newest_waiting(&view, lookup, &mut cost).await?
             }
         };
         let value = found.and_then(|version| read::value_of(version, || self.core.world.clock().wall()));

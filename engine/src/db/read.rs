@@ -68,6 +68,15 @@ pub(super) async fn newest<W: World>(
         return found;
     }
     *cost = before;
+    newest_waiting(view, lookup, cost).await
+}
+
+/// The same for a reader that has tried without waiting, in vain.
+pub(super) async fn newest_waiting<W: World>(
+    view: &View<W>,
+    lookup: Lookup<'_>,
+    cost: &mut ReadCost,
+) -> Result<Option<Version>, Error> {
     if let Some(found) = newest_in_memory(view, lookup, cost) {
         return Ok(Some(found));
     }

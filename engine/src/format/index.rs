@@ -14,6 +14,8 @@
 //! key, that key is the separator, and the right side of the rule is an equality. A partition holds the index of its data
 //! blocks; the top index, which stays in memory, has the same form and names the partitions.
 
+use std::ops::Range;
+
 use bytes::{Buf, BufMut, BytesMut};
 
 use super::Fault;
@@ -151,17 +153,32 @@ impl<'a> Index<'a> {
             std::cmp::Ordering::Greater => return Ok(self.count()),
             std::cmp::Ordering::Equal => {}
         }
-        let (mut low, mut high) = (0, self.count());
+        self.find_between(0..self.count(), rest)
+    }
+
+    /// The same among some blocks, for what a key has behind the shared prefix; the end when all are before it.
+    pub(crate) fn find_between(&self, blocks: Range<usize>, rest: &[u8]) -> Result<usize, Fault> {
+        let (mut low, mut high) = (blocks.start, blocks.end);
         while low < high {
             let middle = low.midpoint(high);
-            if self.suffix(middle)?.0 < rest { low = middle + 1 } else { high = middle }
+            if self.suffix(middle)? < rest { low = middle + 1 } else { high = middle }
         }
         Ok(low)
     }
 
+    /// What all separators begin with.
+    pub(crate) fn prefix(&self) -> &'a [u8] {
+        self.prefix
+    }
+
+    /// What the separator of block `number` has behind the prefix.
+    pub(crate) fn suffix(&self, number: usize) -> Result<&'a [u8], Fault> {
+        Ok(self.suffix_and_end(number)?.0)
+    }
+
     /// Where block `number` stands. Its end is a number.
     pub(crate) fn handle(&self, number: usize) -> Result<Handle, Fault> {
-        let mut position = self.suffix(number)?.1;
+        let mut position = self.suffix_and_end(number)?.1;
         let relative = varint::read_u64(self.entries, &mut position);
         let length_bytes = varint::read_u32(self.entries, &mut position);
         let handle = relative.and_then(|relative| self.base.checked_add(relative)).zip(length_bytes);
@@ -171,16 +188,16 @@ impl<'a> Index<'a> {
 
     /// Whether `key` is the separator of block `number`: then versions of it may go on in the next block.
     pub(crate) fn separator_is(&self, number: usize, key: &[u8]) -> Result<bool, Fault> {
-        Ok(key.strip_prefix(self.prefix) == Some(self.suffix(number)?.0))
+        Ok(key.strip_prefix(self.prefix) == Some(self.suffix(number)?))
     }
 
     /// The separator of block `number`, in one piece.
     pub(crate) fn separator(&self, number: usize) -> Result<Vec<u8>, Fault> {
-        Ok([self.prefix, self.suffix(number)?.0].concat())
+        Ok([self.prefix, self.suffix(number)?].concat())
     }
 
     /// The suffix of a separator, and where the handle behind it begins.
-    fn suffix(&self, number: usize) -> Result<(&'a [u8], usize), Fault> {
+    fn suffix_and_end(&self, number: usize) -> Result<(&'a [u8], usize), Fault> {
         let read = || {
             let mut begin = self.begins.get(4 * number..)?;
             let mut position = begin.try_get_u32_le().ok()? as usize;

@@ -185,7 +185,7 @@ impl<F: File> TableCursor<F> {
     }
 
     fn route_to(&mut self, target: Seek<'_>) -> Result<Option<Route>, Error> {
-        let count = self.table.top()?.count();
+        let count = self.table.top().count();
         let last = |place| count.checked_sub(1).map(|partition| Route { partition, choice: Choice::Last, place });
         let (key, place) = match target {
             Seek::First => {
@@ -217,7 +217,7 @@ impl<F: File> TableCursor<F> {
 
     fn handle_of_held(&self) -> Result<Handle, Error> {
         let Some((number, bytes)) = &self.partition else { return Ok(Handle::default()) };
-        let handle = self.table.partition_handle(*number)?.unwrap_or_default();
+        let handle = self.table.top().handle(*number).unwrap_or_default();
         let held = Partition::parse(bytes).and_then(|partition| partition.index.handle(self.held.block));
         held.map_err(|fault| self.table.source.corrupt(handle, fault))
     }
@@ -237,7 +237,7 @@ impl<F: File> TableCursor<F> {
 
     fn try_settle(&mut self, mut route: Route, mut loaded: Option<Bytes>) -> Result<State, Error> {
         loop {
-            let Some(partition_handle) = self.table.partition_handle(route.partition)? else { return Ok(State::End) };
+            let Some(partition_handle) = self.table.top().handle(route.partition) else { return Ok(State::End) };
             if self.partition.as_ref().is_none_or(|(number, _)| *number != route.partition) {
                 let Some(bytes) = self.take(partition_handle, &mut loaded)? else {
                     return Ok(State::Waiting(route, partition_handle));
@@ -327,7 +327,7 @@ impl<F: File> TableCursor<F> {
 
     /// Reads a block, and what follows it (moving back: what precedes it) when reading ahead.
     async fn read(&mut self, handle: Handle, route: Route) -> Result<Bytes, Error> {
-        let partition_handle = self.table.partition_handle(route.partition)?;
+        let partition_handle = self.table.top().handle(route.partition);
         let readahead = (self.settings.readahead_bytes as u64).min(READAHEAD_BYTES_MAX);
         if partition_handle == Some(handle) || readahead <= u64::from(handle.length_bytes) {
             let table = Arc::clone(&self.table);

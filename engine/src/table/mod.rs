@@ -16,6 +16,7 @@ mod fragments;
 mod reader;
 mod source;
 mod survey;
+mod top;
 mod verify;
 
 pub(crate) use builder::Builder;

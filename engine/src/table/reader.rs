@@ -16,13 +16,13 @@ use bytes::Bytes;
 
 use super::fragments::Fragments;
 use super::source::Source;
+use super::top::TopIndex;
 use crate::cache::BlockCache;
 use crate::cost::ReadCost;
 use crate::error::Error;
 use crate::format::block::Layout;
 use crate::format::entry::{RangeTombstone, Version};
 use crate::format::filter;
-use crate::format::index::Index;
 use crate::format::partition::Partition;
 use crate::format::properties::Properties;
 use crate::format::seal::Handle;
@@ -35,8 +35,7 @@ pub(crate) struct Table<F> {
     pub(super) source: Source<F>,
     pub(super) footer: Footer,
     properties: Properties,
-    /// The top index.
-    top: Bytes,
+    top: TopIndex,
     tombstones: Vec<RangeTombstone>,
     fragments: Fragments,
 }
@@ -71,7 +70,7 @@ impl<F: File> Table<F> {
         let mut cost = ReadCost::default();
         let corrupt = |handle| move |fault| (handle, fault);
         let properties_bytes = source.load(footer.properties, &mut cost).await?;
-        let top = source.load(footer.top, &mut cost).await?;
+        let top_bytes = source.load(footer.top, &mut cost).await?;
         let tombstone_bytes = match footer.tombstones.length_bytes {
             0 => Bytes::from_static(&[0]),
             _ => source.load(footer.tombstones, &mut cost).await?,
@@ -79,20 +78,18 @@ impl<F: File> Table<F> {
         let decoded = || {
             let properties = Properties::decode(&properties_bytes).map_err(corrupt(footer.properties))?;
             check_properties(&properties, number, file_bytes).map_err(corrupt(footer.properties))?;
-            let partitions = Index::parse(&top).map_err(corrupt(footer.top))?.count();
+            let top = TopIndex::decode(&top_bytes).map_err(corrupt(footer.top))?;
             let tombstones = tombstones::decode(&tombstone_bytes).map_err(corrupt(footer.tombstones))?;
-            if partitions as u64 != properties.partitions {
+            if top.count() as u64 != properties.partitions {
                 return Err((footer.top, Fault::TableContradiction { what: "the count of partitions" }));
             }
             if tombstones.len() as u64 != properties.tally.range_tombstones {
                 return Err((footer.tombstones, Fault::TableContradiction { what: "the count of range tombstones" }));
             }
-            Ok((properties, tombstones))
+            Ok((properties, top, tombstones))
         };
-        let (properties, tombstones) = decoded().map_err(|(handle, fault)| source.corrupt(handle, fault))?;
+        let (properties, top, tombstones) = decoded().map_err(|(handle, fault)| source.corrupt(handle, fault))?;
         let fragments = Fragments::of(&tombstones);
-        // The top index came with the read buffer it is a part of: it stays for long, so it gets its own.
-        let top = Bytes::copy_from_slice(&top);
         Ok(Self { source, footer, properties, top, tombstones, fragments })
     }
 
@@ -116,7 +113,7 @@ impl<F: File> Table<F> {
         let keys =
             |tombstone: &RangeTombstone| size_of::<RangeTombstone>() + tombstone.start.len() + tombstone.end.len();
         let tombstones: usize = self.tombstones.iter().map(keys).sum();
-        size_of::<Self>() + self.top.len() + tombstones + self.fragments.bytes()
+        size_of::<Self>() + self.top.memory_bytes() + tombstones + self.fragments.bytes()
     }
 
     /// Its range tombstones, ordered by start, end and sequence.
@@ -173,22 +170,13 @@ impl<F: File> Table<F> {
     }
 
     /// The top index.
-    pub(super) fn top(&self) -> Result<Index<'_>, Error> {
-        Index::parse(&self.top).map_err(|fault| self.source.corrupt(self.footer.top, fault))
-    }
-
-    /// Where partition `number` stands; `None` behind the last.
-    pub(super) fn partition_handle(&self, number: usize) -> Result<Option<Handle>, Error> {
-        let top = self.top()?;
-        if number >= top.count() {
-            return Ok(None);
-        }
-        top.handle(number).map(Some).map_err(|fault| self.source.corrupt(self.footer.top, fault))
+    pub(super) fn top(&self) -> &TopIndex {
+        &self.top
     }
 
     /// The number of the first partition that may hold `key`.
     pub(super) fn partition_of(&self, key: &[u8]) -> Result<usize, Error> {
-        self.top()?.find(key).map_err(|fault| self.source.corrupt(self.footer.top, fault))
+        self.top.find(key).map_err(|fault| self.source.corrupt(self.footer.top, fault))
     }
 
     fn search<'a>(&self, key: &'a [u8], hash: u64, at: Sequence) -> Result<Search<'a>, Error> {
@@ -199,7 +187,7 @@ impl<F: File> Table<F> {
     /// Goes on with a search, with the block that it needed.
     fn step(&self, search: &mut Search<'_>, mut loaded: Option<Bytes>, cost: &mut ReadCost) -> Result<Step, Error> {
         let mut take = |handle, cost: &mut ReadCost| loaded.take().or_else(|| self.source.cached(handle, cost));
-        while let Some(handle) = self.partition_handle(search.partition)? {
+        while let Some(handle) = self.top.handle(search.partition) {
             let corrupt = |fault| self.source.corrupt(handle, fault);
             let held = match search.held.take() {
                 Some(held) => held,

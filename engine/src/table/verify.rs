@@ -51,10 +51,10 @@ impl<F: File> Table<F> {
             last_separator: Vec::new(),
         };
         let mut number = 0;
-        while let Some(handle) = self.partition_handle(number)? {
+        while let Some(handle) = self.top().handle(number) {
             let bytes = self.source.load(handle, &mut cost).await?;
             self.verify_partition(handle, &bytes, &mut progress, &mut cost, &mut visit).await?;
-            let separator = self.top()?.separator(number);
+            let separator = self.top().separator(number);
             let separator = separator.map_err(|fault| self.source.corrupt(self.footer.top, fault))?;
             if separator != progress.last_separator {
                 let fault = Fault::TableContradiction { what: "the separator of a partition" };
