@@ -6,9 +6,11 @@
 //! | no acknowledged write is lost | `lost_writes.rs` | Jepsen's set and register tests | history, value of each key after healing |
 //! | reads are not older than what was acknowledged | `stale_reads.rs` | Golab et al. 2011 (delta-atomicity) | history |
 //! | reads return what was written | `stale_reads.rs` | Adya 1999 (G1a, thin air) | history |
+//! | what was deleted stays deleted | `resurrection.rs` | Cassandra's zombies; LevelDB 178 | history, value of each key after healing |
 //! | a session does not go back in time | `sessions.rs` | Terry et al. 1994 (monotonic reads) | history |
 //! | a session sees its own writes | `sessions.rs` | Terry et al. 1994 (read your writes) | history |
 //! | replicas end up equal | `convergence.rs` | Dynamo (DeCandia et al. 2007) | rows of each replica after healing |
+//! | each node's files are sound | `soundness.rs` | RocksDB's and TigerBeetle's invariant checks | an image of each disk at rest |
 //! | how often it answered | `availability.rs` | | history, phases |
 //! | how fast it answered | `latency.rs` | HdrHistogram | history, phases |
 //!
@@ -28,7 +30,9 @@ mod index;
 pub mod latency;
 pub mod linearizable;
 pub mod lost_writes;
+pub mod resurrection;
 pub mod sessions;
+pub mod soundness;
 pub mod stale_reads;
 #[cfg(test)]
 mod tests;
@@ -52,6 +56,8 @@ pub enum AnomalyKind {
     PhantomFinalValue,
     /// A read returned what had been superseded before it began.
     StaleRead,
+    /// A value that had been deleted came back.
+    Resurrection,
     /// A read returned a value that nobody had written.
     PhantomRead,
     /// A session read something older than it had read before.
@@ -60,6 +66,8 @@ pub enum AnomalyKind {
     MissedOwnWrite,
     /// Replicas hold different rows.
     DivergedReplicas,
+    /// A node's files are damaged, although nothing damaged them.
+    UnsoundFiles,
     /// A final read failed, or final reads disagree with each other or with the replicas.
     DisagreeingReads,
 }
@@ -71,10 +79,12 @@ impl fmt::Display for AnomalyKind {
             Self::LostWrite => "lost write",
             Self::PhantomFinalValue => "phantom final value",
             Self::StaleRead => "stale read",
+            Self::Resurrection => "resurrection",
             Self::PhantomRead => "phantom read",
             Self::NonMonotonicRead => "non-monotonic read",
             Self::MissedOwnWrite => "missed own write",
             Self::DivergedReplicas => "diverged replicas",
+            Self::UnsoundFiles => "unsound files",
             Self::DisagreeingReads => "disagreeing reads",
         })
     }

@@ -30,16 +30,16 @@ pub struct ReadFindings {
 }
 
 /// An acknowledged write or delete that was, when it completed, the latest-invoked of those that had completed.
-struct Newest {
-    completed: u64,
-    install: Entry,
+pub(super) struct Newest {
+    pub(super) completed: u64,
+    pub(super) install: Entry,
 }
 
 /// Judges every ok read.
 pub fn check(index: &Index<'_>) -> ReadFindings {
     let mut findings = ReadFindings::default();
     for key in &index.keys {
-        let newest = newest_by_completion(key);
+        let newest = newest_by_completion(key, |_| true);
         for read in key.entries.iter().filter(|entry| entry.role == Role::Read) {
             let read_operation = index.operation(read.id);
             if let Outcome::Ok { value: Some(_) } = read_operation.outcome {
@@ -60,10 +60,10 @@ pub fn check(index: &Index<'_>) -> ReadFindings {
     ReadFindings { stale: findings.stale.sorted(), phantom: findings.phantom.sorted() }
 }
 
-/// For each completion of an acknowledged write or delete, the latest-invoked one completed by then.
-fn newest_by_completion(key: &KeyIndex<'_>) -> Vec<Newest> {
-    let mut installs: Vec<Entry> =
-        key.entries.iter().filter(|entry| entry.is_acknowledged_install()).copied().collect();
+/// For each completion of an acknowledged write or delete that counts, the latest-invoked one completed by then.
+pub(super) fn newest_by_completion(key: &KeyIndex<'_>, counts: impl Fn(&Entry) -> bool) -> Vec<Newest> {
+    let acknowledged = |entry: &&Entry| entry.is_acknowledged_install() && counts(entry);
+    let mut installs: Vec<Entry> = key.entries.iter().filter(acknowledged).copied().collect();
     installs.sort_by_key(|install| install.completed);
     let mut newest: Vec<Newest> = Vec::with_capacity(installs.len());
     for install in installs {

@@ -1,21 +1,25 @@
-//! The verdict: each expectation of the scenario against what the checks find, and three things that every run demands.
+//! The verdict: each expectation of the scenario against what the checks find, and four things that every run demands.
 //!
 //! ```text
 //!   expectations of the file        held │ not held │ nothing examined: vacuous │ not within bounds: undecided
 //!   no phantom values               a value that nobody wrote is never right
+//!   files are sound                 what `stormglass verify` reads of every node at rest
 //!   the cluster comes to rest       after healing every node serves, every key is readable at `all`, its replicas are equal
 //!   enough happened                 every declared fault met traffic, every kind of operation had its ok results
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use reports::facts::{ExpectationFact, Held, Verdict};
 
+use super::nodes::DATA;
 use super::{Observed, whole};
 use crate::check::convergence::FinalRead;
 use crate::check::linearizable::DEFAULT_STEPS_PER_KEY;
 use crate::check::{
-    Anomaly, AnomalyKind, Findings, Index, convergence, linearizable, lost_writes, sessions, stale_reads,
+    Anomaly, AnomalyKind, Findings, Index, convergence, linearizable, lost_writes, resurrection, sessions, soundness,
+    stale_reads,
 };
 use crate::history::{Operation, OperationKind};
 use crate::scenario::{Comparison, Expectation, Plan, Selection, share_text, time_text};
@@ -32,7 +36,9 @@ pub(super) struct Judged {
 struct Found {
     lost_writes: Findings,
     stale: Findings,
+    resurrections: Findings,
     phantom: Findings,
+    soundness: Findings,
     sessions: sessions::SessionFindings,
     linearizable: linearizable::Linearizability,
     convergence: Findings,
@@ -43,6 +49,7 @@ pub(super) fn judge(plan: &Plan, observed: &Observed) -> Judged {
     let mut expectations: Vec<ExpectationFact> =
         plan.expect.iter().map(|expectation| hold(expectation, plan, observed, &found)).collect();
     expectations.push(no_phantoms(&found));
+    expectations.push(sound(&found));
     expectations.push(rest(observed));
     expectations.push(enough(plan, observed));
     let worst = |held| expectations.iter().any(|expectation| expectation.held == held);
@@ -59,7 +66,8 @@ pub(super) fn judge(plan: &Plan, observed: &Observed) -> Judged {
 fn examine(observed: &Observed) -> Found {
     let index = Index::of(&observed.history);
     let reads = stale_reads::check(&index);
-    let mut lost_writes = lost_writes::check(&index, &final_values(observed), observed.settled_micros);
+    let last = final_values(observed);
+    let mut lost_writes = lost_writes::check(&index, &last, observed.settled_micros);
     // A final value out of thin air is no lost write: a demand for lost writes must not be met by it.
     let is_phantom = |anomaly: &Anomaly| anomaly.kind == AnomalyKind::PhantomFinalValue;
     let phantom_finals: Vec<Anomaly> = lost_writes.anomalies.iter().filter(|one| is_phantom(one)).cloned().collect();
@@ -69,7 +77,9 @@ fn examine(observed: &Observed) -> Found {
     Found {
         lost_writes,
         stale: reads.stale,
+        resurrections: resurrection::check(&index, &last, observed.settled_micros),
         phantom,
+        soundness: soundness::check(&observed.disks, Path::new(DATA), observed.settled_micros),
         sessions: sessions::check(&index),
         linearizable: linearizable::check(&index, DEFAULT_STEPS_PER_KEY),
         convergence: convergence::check(&observed.at_rest, observed.settled_micros),
@@ -93,7 +103,9 @@ impl Found {
         let all = [
             self.lost_writes,
             self.stale,
+            self.resurrections,
             self.phantom,
+            self.soundness,
             self.sessions.monotonic_reads,
             self.sessions.read_your_writes,
             self.linearizable.findings,
@@ -110,6 +122,7 @@ fn hold(expectation: &Expectation, plan: &Plan, observed: &Observed, found: &Fou
     match expectation {
         Expectation::LostWrites(is) => count("lost_writes", *is, &found.lost_writes),
         Expectation::StaleReads(is) => count("stale_reads", *is, &found.stale),
+        Expectation::Resurrections(is) => count("resurrections", *is, &found.resurrections),
         Expectation::MonotonicReads(is) => count("monotonic_reads", *is, &found.sessions.monotonic_reads),
         Expectation::ReadYourWrites(is) => count("read_your_writes", *is, &found.sessions.read_your_writes),
         Expectation::Linearizable(demanded) => linearizability(*demanded, &found.linearizable),
@@ -221,6 +234,13 @@ fn no_phantoms(found: &Found) -> ExpectationFact {
     // Nothing read is judged by `enough`, so an empty history needs no second complaint here.
     let held = if number == 0 { Held::Yes } else { Held::No };
     fact("phantom_reads", "0".to_string(), number.to_string(), found.phantom.examined, held, &found.phantom)
+}
+
+fn sound(found: &Found) -> ExpectationFact {
+    let number = found.soundness.anomalies.len();
+    let held = if number == 0 { Held::Yes } else { Held::No };
+    let observed = if number == 0 { "yes".to_string() } else { format!("{number} nodes are not") };
+    fact("files are sound", "every node's".to_string(), observed, found.soundness.examined, held, &found.soundness)
 }
 
 fn rest(observed: &Observed) -> ExpectationFact {

@@ -28,6 +28,7 @@ use reports::RunFacts;
 
 use crate::check::Phase;
 use crate::check::convergence::KeyAtRest;
+use crate::check::soundness::NodeAtRest;
 use crate::history::History;
 use crate::scenario::{Plan, Recoveries, schedule};
 use crate::world::{Counters, Laboratory, Sealed, TraceHash, run_sealed_keeping};
@@ -74,6 +75,8 @@ struct Observed {
     /// Counters of the nodes themselves, summed.
     node_counters: Vec<(&'static str, u64)>,
     recoveries: Recoveries,
+    /// The disks when everything was at rest.
+    disks: Vec<NodeAtRest>,
 }
 
 /// Runs `plan` with `seed` in a world of its own.
@@ -125,6 +128,7 @@ async fn observe(laboratory: Laboratory, plan: Plan, progress: Progress) -> Obse
         counters: laboratory.counters(),
         node_counters: cluster.take_counters(),
         recoveries: cluster.recoveries(),
+        disks: cluster.disks(),
     }
 }
 

@@ -15,6 +15,7 @@ use cluster::ring::Placement;
 use cluster::world::{NodeId, Peer};
 use engine::compaction::{LazyLeveled, Leveled, Strategy, Tiered};
 
+use crate::check::soundness::NodeAtRest;
 use crate::scenario::{self, Member, Plan, Recoveries};
 use crate::world::{DiskSettings, Laboratory, Latency, LinkSettings, NodeSettings, NodeWorld, SimulatedNode, Survival};
 
@@ -123,6 +124,13 @@ impl Cluster {
             let (torn_tails, interrupted) = (sum.torn_tails + met.torn_tails, sum.interrupted + met.interrupted);
             Recoveries { torn_tails, interrupted }
         })
+    }
+
+    /// Every machine's disk as it is now.
+    pub(super) fn disks(&self) -> Vec<NodeAtRest> {
+        let at_rest =
+            |(node, member): (&NodeId, &Machine)| NodeAtRest { node: *node, image: member.machine.disk().image() };
+        self.members.iter().map(at_rest).collect()
     }
 
     /// The nodes' own counters, summed over nodes and processes. Lets go of every node: for the end of a run.
@@ -254,6 +262,9 @@ fn settings(plan: &Plan, node: NodeId) -> NodeSettings {
     }
 }
 
+/// Where a node keeps its data.
+pub(super) const DATA: &str = "/data";
+
 /// A node's memory: little, so that reads meet the disk.
 const MEMORY_BYTES: usize = 256 * 1024;
 
@@ -270,7 +281,7 @@ fn compaction(node: NodeId) -> Strategy {
 fn config(plan: &Plan, node: NodeId) -> NodeConfig {
     NodeConfig {
         node,
-        data: PathBuf::from("/data"),
+        data: PathBuf::from(DATA),
         nodes: plan.cluster.nodes().map(|node| (node, format!("{node}:7101"))).collect(),
         replication: usize::from(plan.cluster.replication),
         partitions: plan.cluster.partition_count,

@@ -242,8 +242,9 @@ fn value_name(number: u64) -> String {
 
 /// The bytes of a value: its name, its length, and padding up to that length, so that a value cut short is seen to be.
 fn stored_value(number: u64, length: usize) -> Bytes {
-    let value = format!("{:.<length$}", format!("{}:{length}", value_name(number)));
-    assert_eq!(value.len(), length, "validation gives every value room for its name and length");
+    let mut value = format!("{}:{length}", value_name(number)).into_bytes();
+    assert!(value.len() <= length, "validation gives every value room for its name and length");
+    value.resize(length, PADDING as u8);
     Bytes::from(value)
 }
 

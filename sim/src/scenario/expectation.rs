@@ -175,6 +175,8 @@ pub enum Expectation {
     LostWrites(Comparison),
     /// Reads that returned less than what had been acknowledged before they began.
     StaleReads(Comparison),
+    /// Values that came back after they had been deleted, to readers or in the end.
+    Resurrections(Comparison),
     /// Reads of a session that returned something older than the same session had read.
     MonotonicReads(Comparison),
     /// Reads of a session that returned something older than the same session had written.
@@ -207,6 +209,7 @@ impl fmt::Display for Expectation {
         match self {
             Self::LostWrites(is) => write!(formatter, "lost_writes: {is}"),
             Self::StaleReads(is) => write!(formatter, "stale_reads: {is}"),
+            Self::Resurrections(is) => write!(formatter, "resurrections: {is}"),
             Self::MonotonicReads(is) => write!(formatter, "monotonic_reads: {is}"),
             Self::ReadYourWrites(is) => write!(formatter, "read_your_writes: {is}"),
             Self::Linearizable(is) => write!(formatter, "linearizable: {is}"),

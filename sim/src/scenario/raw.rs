@@ -23,8 +23,8 @@
 //!                crash: { node: n1 | any | all, power: lost | kept, down: 1s..3s, again: { after: 1ms..5ms, times: 1 } }
 //!                slow_disk: { node, by: 50 }                 slow_link: { from, to, latency }
 //!                network: { latency, loss, duplicate }       clock_step: { node, by: -300ms }
-//! expect:      { lost_writes, stale_reads, monotonic_reads, read_your_writes: 0 | ">= 1", linearizable: true | false,
-//!                converged: true, availability: ">= 60%" | [{ during: 6s..14s, through: [n1], kind: read, is: ">= 60%" }],
+//! expect:      { lost_writes, stale_reads, resurrections, monotonic_reads, read_your_writes: 0 | ">= 1",
+//!                linearizable: true | false, converged: true, availability: ">= 60%" | [{ during: 6s..14s, through: [n1], kind: read, is: ">= 60%" }],
 //!                latency: [{ kind: read, percentile: p99, during, through, is: "<= 30ms" }] }
 //! at_least:    { read: 100, write: 100, delete: 100,         # ok results; of each kind in the mix, unless said
 //!                torn_tails: 0, interrupted_recoveries: 0 }  # what recoveries met, all nodes together
@@ -267,6 +267,7 @@ pub(super) struct Weather {
 pub(super) struct Expect {
     pub(super) lost_writes: Option<Text>,
     pub(super) stale_reads: Option<Text>,
+    pub(super) resurrections: Option<Text>,
     pub(super) monotonic_reads: Option<Text>,
     pub(super) read_your_writes: Option<Text>,
     pub(super) linearizable: Option<Text>,

@@ -57,11 +57,13 @@ impl Checker {
         workload: &WorkloadPlan,
         expect: &mut Vec<Expectation>,
     ) {
-        use Expectation::{LostWrites, MonotonicReads, ReadYourWrites, StaleReads};
+        use Expectation::{LostWrites, MonotonicReads, ReadYourWrites, Resurrections, StaleReads};
+        let deletes: &[OperationKind] = &[OperationKind::Write, OperationKind::Delete];
         let reads: &[OperationKind] = &[OperationKind::Read, OperationKind::Write];
         let demands = [
             (&raw.lost_writes, "lost_writes", LostWrites as fn(Comparison) -> Expectation, &reads[1..]),
             (&raw.stale_reads, "stale_reads", StaleReads, reads),
+            (&raw.resurrections, "resurrections", Resurrections, deletes),
             (&raw.monotonic_reads, "monotonic_reads", MonotonicReads, reads),
             (&raw.read_your_writes, "read_your_writes", ReadYourWrites, reads),
         ];

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 
-use super::image::Boundary;
+use super::image::{Boundary, DiskImage};
 use super::settings::DiskSettings;
 use crate::world::state::{SeatIndex, Shared};
 
@@ -85,6 +85,11 @@ impl DiskControl {
     /// The boundaries since recording began, which ends.
     pub fn take_recording(&self) -> Vec<Boundary> {
         self.shared.lock().seat_mut(self.seat).files.take_recording()
+    }
+
+    /// The disk as it is now. Not an event: nobody notices.
+    pub fn image(&self) -> DiskImage {
+        self.shared.lock().seat(self.seat).files.image()
     }
 
     /// What a process would read from the file at `path`; `None` when there is no such file. Not an event: nobody notices.

@@ -96,6 +96,11 @@ impl DiskImage {
         self.files.values().filter(|file| !file.is_durable()).count()
     }
 
+    /// What a process sees: a power loss that everything survived.
+    pub fn everything(&self) -> Survivor {
+        Survivor { names: vec![true; self.unsynced_names()], files: vec![Fate::Kept; self.unsynced_files()] }
+    }
+
     /// For each of these files, by number, the fates to try: the first two are `Lost` and `Kept`; `draws` of them are
     /// cuts and `draws` are tears at random.
     pub fn fates(&self, draws: usize, rng: &mut Rng) -> Vec<Vec<Fate>> {
