@@ -29,7 +29,8 @@ pub enum Expected {
     Present,
     /// Its value is the one written at this sequence.
     At(Sequence),
-    /// It was not written, deleted or re-created after this sequence, which a live snapshot must hold.
+    /// It was not written, deleted or re-created after this sequence. A live snapshot must hold it: without one, a key
+    /// that nobody remembers counts as changed.
     UnchangedSince(Sequence),
 }
 
@@ -111,7 +112,8 @@ impl Batch {
         self
     }
 
-    /// Only if nothing in the range was written or deleted after `since`, which a live snapshot must hold.
+    /// Only if nothing in the range was written or deleted after `since`. A live snapshot must hold it: without one, the
+    /// range counts as changed.
     #[must_use]
     pub fn require_range(mut self, range: (Bound<Bytes>, Bound<Bytes>), since: Sequence) -> Self {
         let (start, end) = self.keyspace.range(&range);

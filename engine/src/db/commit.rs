@@ -417,9 +417,7 @@ async fn look_up<W: World>(core: &Core<W>, group: Vec<WriteRequest>) -> (StateBe
                 }),
                 Requirement::RangeUnchanged { start, end, since } => {
                     let newest = read::newest_change(core, start, end, *since).await;
-                    newest.map(|newest| {
-                        before.ranges.insert((start.clone(), end.clone()), newest);
-                    })
+                    newest.map(|newest| before.note_range(start, end, newest))
                 }
             };
             if let Err(error) = looked_up {
@@ -429,6 +427,8 @@ async fn look_up<W: World>(core: &Core<W>, group: Vec<WriteRequest>) -> (StateBe
         }
         readable.push(request);
     }
+    // After the last view was looked at: what no compaction in it had forgotten, none will have.
+    before.remembered_from = core.remembered_from();
     (before, readable)
 }
 

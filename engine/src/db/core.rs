@@ -226,6 +226,13 @@ impl<W: World> Core<W> {
         Registry::take(&self.registry, || self.published(), clock.now(), clock.wall())
     }
 
+    /// The sequence behind which no deletion was forgotten in any view that was looked at before this call: where the
+    /// oldest live snapshot reads. Without one, only what is published was surely not changed since.
+    pub(super) fn remembered_from(&self) -> Sequence {
+        let published = self.published();
+        self.registry.count().1.unwrap_or(published)
+    }
+
     /// Refuses when the engine is closed.
     pub(super) fn check_open(&self) -> Result<(), Error> {
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }

@@ -41,6 +41,17 @@ pub(super) struct StateBefore {
     pub(super) keys: BTreeMap<Bytes, KeyState>,
     /// The newest change in the ranges asked about.
     pub(super) ranges: BTreeMap<(Bytes, Bytes), Option<Sequence>>,
+    /// Every deletion behind this is remembered. Of one at or before it compaction may have left no trace.
+    pub(super) remembered_from: Sequence,
+}
+
+impl StateBefore {
+    /// Notes the newest change of a range, as somebody who asked about it was told. Who asked from a later sequence on
+    /// may have been told of none, which takes nothing back.
+    pub(super) fn note_range(&mut self, start: &Bytes, end: &Bytes, newest: Option<Sequence>) {
+        let known = self.ranges.entry((start.clone(), end.clone())).or_default();
+        *known = newest.max(*known);
+    }
 }
 
 /// Decides over the batches of a group.
@@ -111,7 +122,11 @@ impl<'a> Written<'a> {
                     Expected::Absent => state.value.is_none(),
                     Expected::Present => state.value.is_some(),
                     Expected::At(sequence) => state.value == Some(*sequence),
-                    Expected::UnchangedSince(since) => state.changed.is_none_or(|changed| changed <= *since),
+                    Expected::UnchangedSince(since) => match state.changed {
+                        Some(changed) => changed <= *since,
+                        // Nobody has heard of the key: it was never there, or its deletion is forgotten.
+                        None => *since >= before.remembered_from,
+                    },
                 };
                 (!holds).then(|| key.clone())
             }
@@ -119,7 +134,8 @@ impl<'a> Written<'a> {
                 let changed = before.ranges.get(&(start.clone(), end.clone())).copied().flatten();
                 let is_written = self.keys.keys().any(|key| start[..] <= **key && **key < end[..])
                     || self.ranges.iter().any(|(from, until, _)| *from < &end[..] && &start[..] < *until);
-                (is_written || changed.is_some_and(|changed| changed > *since)).then(|| start.clone())
+                let is_forgotten = *since < before.remembered_from;
+                (is_written || is_forgotten || changed.is_some_and(|changed| changed > *since)).then(|| start.clone())
             }
         }
     }
@@ -202,5 +218,34 @@ mod tests {
             Batch::new().require_range(range(), Sequence(9)).put("x", ""),
         ]);
         assert_eq!(decisions, [admitted(10), refused("o"), admitted(11), refused("o")]);
+    }
+
+    #[test]
+    fn a_range_that_two_batches_ask_about_from_different_sequences_on_is_changed_for_the_one_and_not_for_the_other() {
+        let mut before = StateBefore::default();
+        // The first asks from 3 on and is told of 5; the second asks from 9 on and is told of nothing.
+        before.note_range(&key("o"), &key("p"), Some(Sequence(5)));
+        before.note_range(&key("o"), &key("p"), None);
+        let range = || (std::ops::Bound::Included(Bytes::from("o")), std::ops::Bound::Excluded(Bytes::from("p")));
+        let asking = |since| Batch::new().require_range(range(), Sequence(since)).put("x", "");
+        let decisions = admit([asking(3), asking(9)].iter(), Sequence(10), &before);
+        assert_eq!(decisions, [refused("o"), admitted(10)]);
+    }
+
+    #[test]
+    fn a_key_that_nobody_remembers_counts_as_changed_since_before_the_oldest_snapshot() {
+        let before = StateBefore { remembered_from: Sequence(7), ..StateBefore::default() };
+        let range = || (std::ops::Bound::Included(Bytes::from("o")), std::ops::Bound::Excluded(Bytes::from("p")));
+        let decide = |batch: Batch| admit([batch].iter(), Sequence(10), &before)[0].clone();
+        let unchanged = |since| Batch::new().require("a", Expected::UnchangedSince(Sequence(since)));
+        assert_eq!((decide(unchanged(6)), decide(unchanged(7))), (refused("a"), admitted(10)));
+        let still = |since| Batch::new().require_range(range(), Sequence(since));
+        assert_eq!((decide(still(6)), decide(still(7))), (refused("o"), admitted(10)));
+        // Where a version is left, no later deletion of the key was forgotten.
+        let mut before = before;
+        let old = KeyState { value: Some(Sequence(3)), changed: Some(Sequence(3)) };
+        before.keys.insert(key("old"), old);
+        let unchanged = Batch::new().require("old", Expected::UnchangedSince(Sequence(4)));
+        assert_eq!(admit([unchanged].iter(), Sequence(10), &before), [admitted(10)]);
     }
 }

@@ -372,10 +372,12 @@ impl<W: World> Db<W> {
         options: IterateOptions,
     ) -> Result<Iter<W>, Error> {
         self.core.check_open()?;
-        snapshot.check(self.core.world.clock().now())?;
         let settings = options.settings();
         let plan = Plan { settings, ..self.plan(range, direction, snapshot.sequence(), snapshot.wall()) };
-        let inner = Iteration::new(&self.core.view.load_full(), plan);
+        let view = self.core.view.load_full();
+        // Before the view was taken it may have been given up, and what it needs forgotten.
+        snapshot.check(self.core.world.clock().now())?;
+        let inner = Iteration::new(&view, plan);
         Ok(Iter { core: Arc::clone(&self.core), inner, entries: 0, began: self.now() })
     }
 

@@ -142,11 +142,13 @@ impl<W: World> Transaction<W> {
                 None => batch.add_delete(key),
             }
         }
-        // The snapshot lives until the commit is decided: nothing that it must be held against is forgotten before.
+        // The snapshot lives until the commit is decided: nothing that it must be held against is forgotten before. If it is
+        // given up meanwhile, or this future dropped, the commit finds out that it cannot be decided, and refuses.
         let written = self.db.write(batch).await;
-        drop(self.snapshot);
         written.map_err(|error| match error {
-            Error::PreconditionFailed { key } => Error::Conflict { key },
+            Error::PreconditionFailed { key } => {
+                self.snapshot.check(self.db.now()).err().unwrap_or(Error::Conflict { key })
+            }
             other => other,
         })
     }
