@@ -69,7 +69,8 @@ impl DiskError {
         let kind = match error.kind() {
             io::ErrorKind::NotFound => DiskErrorKind::NotFound,
             io::ErrorKind::AlreadyExists => DiskErrorKind::AlreadyExists,
-            io::ErrorKind::IsADirectory => DiskErrorKind::IsADirectory,
+            // A folder in which the renamed file lies is told of as not empty.
+            io::ErrorKind::IsADirectory | io::ErrorKind::DirectoryNotEmpty => DiskErrorKind::IsADirectory,
             io::ErrorKind::NotADirectory => DiskErrorKind::NotADirectory,
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => DiskErrorKind::PermissionDenied,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
@@ -160,9 +161,11 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn create(&self, path: &Path) -> impl Future<Output = Result<Self::File, DiskError>> + Send;
     /// Opens an existing file.
     fn open(&self, path: &Path, access: Access) -> impl Future<Output = Result<Self::File, DiskError>> + Send;
-    /// Gives the file `from` the name `to`, replacing what had it.
+    /// Gives the file `from` the name `to`, replacing what had it. `IsADirectory` when `from` or `to` is a folder: folders
+    /// keep their names.
     fn rename(&self, from: &Path, to: &Path) -> impl Future<Output = Result<(), DiskError>> + Send;
-    /// Gives the file `existing` a second name. `AlreadyExists` when `link` is taken.
+    /// Gives the file `existing` a second name. `AlreadyExists` when `link` is taken, `IsADirectory` when `existing` is a
+    /// folder.
     fn link(&self, existing: &Path, link: &Path) -> impl Future<Output = Result<(), DiskError>> + Send;
     /// Removes a file's name.
     fn remove(&self, path: &Path) -> impl Future<Output = Result<(), DiskError>> + Send;
@@ -199,7 +202,8 @@ pub trait File: Send + Sync + 'static {
     fn append(&self, chunks: Vec<Bytes>) -> impl Future<Output = Result<u64, DiskError>> + Send;
     /// Bytes in the file.
     fn len(&self) -> impl Future<Output = Result<u64, DiskError>> + Send;
-    /// Cuts the file to `length` bytes; longer than it is, is refused with `InputOutput`.
+    /// Cuts the file to `length` bytes; longer than it is, is refused with `InputOutput`, which touches nothing and poisons
+    /// nothing.
     fn truncate(&self, length: u64) -> impl Future<Output = Result<(), DiskError>> + Send;
     /// Makes what was appended or truncated before this call durable.
     fn sync(&self) -> impl Future<Output = Result<(), DiskError>> + Send;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use engine::compaction::{Fifo, LazyLeveled, Leveled, Strategy, Tiered};
-use engine::{Db, Direction, Error, Options, Snapshot, all_keys};
+use engine::{Db, Direction, Error, Expected, Options, Snapshot, all_keys};
 
 use crate::support::{MemoryWorld, run, settle};
 
@@ -170,6 +170,32 @@ fn a_snapshot_beyond_its_age_is_told_so_and_keeps_nothing() {
         ));
         assert!(matches!(stale.commit().await, Err(Error::SnapshotTooOld { .. })));
         assert_eq!(db.get_at(b"a", &young).await.expect("a read").expect("a value").value, "new");
+    });
+}
+
+#[test]
+fn what_was_deleted_since_a_snapshot_that_was_given_up_counts_as_changed() {
+    run(async {
+        let [leveled, ..] = strategies();
+        let world = MemoryWorld::new();
+        let options = Options { snapshot_age_max: Some(Duration::from_secs(60)), ..options(leveled, 0) };
+        let (db, _) = world.open(options).await.expect("an engine");
+        db.put("a", "old").await.expect("a write");
+        db.put("b", "old").await.expect("a write");
+        let snapshot = db.snapshot();
+        let since = snapshot.sequence();
+        let unchanged = |key: &'static str| db.batch().require(key, Expected::UnchangedSince(since));
+        let still = || db.batch().require_range(all_keys(), since);
+        assert!(db.write(unchanged("never there")).await.is_ok(), "a live snapshot remembers everything behind it");
+        db.delete("a").await.expect("a write");
+        assert!(matches!(db.write(unchanged("a")).await, Err(Error::PreconditionFailed { .. })));
+
+        world.clock.advance(Duration::from_secs(61));
+        db.compact().await.expect("a merge");
+        assert_eq!(entries(&db), 1, "the deletion left no trace");
+        assert!(matches!(db.write(unchanged("a")).await, Err(Error::PreconditionFailed { .. })));
+        assert!(matches!(db.write(still()).await, Err(Error::PreconditionFailed { .. })));
+        assert!(db.write(unchanged("b")).await.is_ok(), "what is still there was not deleted");
     });
 }
 

@@ -75,6 +75,12 @@ impl ClockState {
         (due < END_OF_TIME_MICROS).then_some(due)
     }
 
+    /// Takes out the time from `since_micros`, or from the last change of the clock, until now.
+    fn stood_still(&mut self, since_micros: u64, now_micros: u64) {
+        self.anchor_at(since_micros.max(self.anchor_true_micros));
+        self.anchor_true_micros = now_micros;
+    }
+
     fn anchor_at(&mut self, true_micros: u64) {
         let elapsed = self.elapsed_nanos(true_micros);
         self.anchor_now_nanos += elapsed;
@@ -155,6 +161,24 @@ impl ClockControl {
     pub fn set_drift_ppm(&self, drift_ppm: i64) {
         let drift_ppm = drift_ppm.clamp(-MAX_DRIFT_PPM, MAX_DRIFT_PPM);
         self.change("clock drift", drift_ppm, |clock| clock.drift_ppm = drift_ppm);
+    }
+
+    /// Lets both clocks run faster (positive) or slower than they do, by parts per million of true time.
+    pub fn add_drift_ppm(&self, drift_ppm: i64) {
+        self.change("clock drift", drift_ppm, |clock| {
+            clock.drift_ppm = (clock.drift_ppm + drift_ppm).clamp(-MAX_DRIFT_PPM, MAX_DRIFT_PPM);
+        });
+    }
+
+    /// Takes the time that has passed since true time `since_micros` from both clocks, as if they had stood still. Only
+    /// for a machine whose process has stood still as well: `now` must not be seen to go back.
+    pub fn stood_still_since(&self, since_micros: u64) {
+        let mut state = self.shared.lock();
+        let now = state.now_micros();
+        let seat = state.seat_mut(self.seat);
+        let peer = seat.peer;
+        seat.clock.stood_still(since_micros, now);
+        state.record("clock stood still", peer, &[now - since_micros]);
     }
 
     /// What the machine's clocks say now.

@@ -18,6 +18,10 @@ pub struct Counters {
     pub dropped_down: u64,
     /// Frames that were under way when either end died.
     pub dropped_reset: u64,
+    /// Frames that a rule of the network took.
+    pub dropped_rule: u64,
+    /// Frames whose checksum was wrong.
+    pub dropped_corrupt: u64,
     /// Waits that ended: sleeps and disk operations.
     pub waits_over: u64,
     /// Sleeps that were waited out.

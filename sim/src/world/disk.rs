@@ -12,8 +12,10 @@
 //! microsecond, so every call is a point at which a crash, or another task, can come between. A call that fails takes its
 //! time as well. Dropping a call that was polled neither stops nor undoes it.
 //!
-//! What can go wrong while it runs is in `faults`, what a power loss can leave in `image`.
+//! What can go wrong while it runs is in `faults` and `rules`, what a power loss can leave in `image`, what becomes of a disk
+//! that is replaced in `backup`.
 
+mod backup;
 pub(super) mod content;
 mod control;
 mod durability;
@@ -22,6 +24,7 @@ mod file;
 pub(super) mod file_system;
 mod image;
 mod operation;
+mod rules;
 mod settings;
 
 use std::future::Future;
@@ -30,11 +33,13 @@ use std::sync::Arc;
 
 use engine::world::{Access, Directory, Disk, DiskError, DiskErrorKind, Space};
 
+pub use self::backup::DiskCopy;
 pub use self::control::DiskControl;
 pub use self::file::SimulatedFile;
 use self::file_system::{FileSystem, Inode};
 pub use self::image::{Boundary, DiskImage, Fate, Survivor};
 use self::operation::{Call, Class, path_hash};
+pub use self::rules::{DiskFault, DiskRule, DiskRuleId};
 pub use self::settings::{Casualties, DiskSettings, PowerLoss, Survival};
 use super::state::Identity;
 
@@ -57,11 +62,11 @@ impl SimulatedDisk {
         other: Option<&Path>,
         act: impl FnOnce(&mut FileSystem) -> Result<T, DiskErrorKind>,
     ) -> Result<T, DiskError> {
-        let other = other.map_or(0, path_hash);
-        let call = Call { identity: &self.identity, operation, path };
+        let second = other.map_or(0, path_hash);
+        let call = Call { identity: &self.identity, operation, path, other };
         call.perform(|call, state| {
             let result = act(call.files(state));
-            call.begun(state, Class::Metadata, None, result, [other, 0])
+            call.begun(state, Class::Metadata, None, result, [second, 0])
         })
         .await
     }
@@ -104,7 +109,7 @@ impl Disk for SimulatedDisk {
     }
 
     async fn sync_dir(&self, path: &Path) -> Result<(), DiskError> {
-        let call = Call { identity: &self.identity, operation: "sync_dir", path };
+        let call = Call { identity: &self.identity, operation: "sync_dir", path, other: None };
         call.perform(|call, state| call.begin_sync(state, None, |files| files.begin_sync_dir(call.path))).await
     }
 

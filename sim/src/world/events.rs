@@ -43,6 +43,8 @@ pub(super) enum Action {
     Deliver { flight: u32 },
     /// A disk's sync is done; the disk's own number for it.
     Synced { seat: u32, sync: u64 },
+    /// A watch has fired; its number.
+    Watched { watch: u32 },
 }
 
 /// A thing to come.
@@ -139,7 +141,7 @@ impl Schedule {
     fn is_stale(&self, entry: &Entry) -> bool {
         match entry.action {
             Action::Wake { slot } => self.slots[slot as usize].sequence != entry.sequence,
-            Action::Deliver { .. } | Action::Synced { .. } => false,
+            Action::Deliver { .. } | Action::Synced { .. } | Action::Watched { .. } => false,
         }
     }
 

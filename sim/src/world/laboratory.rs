@@ -22,14 +22,26 @@ use super::counters::Counters;
 use super::disk::DiskSettings;
 use super::disk::file_system::FileSystem;
 use super::events::{Wait, drive};
+use super::messages::MessageLog;
 use super::network::NetworkControl;
 use super::node::{ClientWorld, NodeSettings, NodeWorld, SimulatedNode};
 use super::state::{SeatIndex, Shared};
 use super::tasks::{SimulatedTask, count_spawn};
 use super::trace::TraceHash;
+use super::watch::{Mark, Watch, WatchHandle};
 
 /// A machine has been up for at most this long when a run begins: its `now` starts anywhere below.
 const UPTIME_NANOS: u64 = 3_600_000_000_000;
+
+/// The stream that all streams of the laboratory of this run are forked from, for whoever must know beforehand what a run
+/// will draw.
+pub fn laboratory_rng(seed: u64) -> Rng {
+    of_laboratory(&Rng::from_seed(seed))
+}
+
+fn of_laboratory(run: &Rng) -> Rng {
+    run.fork("laboratory")
+}
 
 /// The hand that holds the sealed world. Cheap to clone.
 #[derive(Clone)]
@@ -82,12 +94,22 @@ impl Laboratory {
 
     /// The run's random stream for the purpose that `label` names.
     pub fn rng(&self, label: &str) -> Rng {
-        self.shared.lock().rng.fork("laboratory").fork(label)
+        of_laboratory(&self.shared.lock().rng).fork(label)
     }
 
     /// Folds an event of the laboratory's own (a client's operation, a fault) into the trace.
     pub fn trace(&self, kind: &'static str, words: &[u64]) {
         self.shared.lock().record_laboratory(kind, words);
+    }
+
+    /// Begins to keep the messages between nodes, at most so many. It changes nothing that happens.
+    pub fn keep_messages(&self, most: usize) {
+        self.shared.lock().messages.keep(most);
+    }
+
+    /// Takes the messages that were kept.
+    pub fn take_messages(&self) -> MessageLog {
+        std::mem::take(&mut self.shared.lock().messages)
     }
 
     /// The hash of everything that has happened so far.
@@ -147,6 +169,16 @@ impl Laboratory {
     /// The network.
     pub fn network(&self) -> NetworkControl {
         NetworkControl::new(Arc::clone(&self.shared))
+    }
+
+    /// Sets a trigger, which counts from now on.
+    pub fn watch(&self, watch: Watch) -> WatchHandle {
+        WatchHandle::set(&self.shared, watch)
+    }
+
+    /// Says that the laboratory did something that triggers may wait for.
+    pub fn mark(&self, mark: Mark) {
+        self.shared.lock().mark(mark);
     }
 
     /// What has happened so far, counted.

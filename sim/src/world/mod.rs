@@ -26,12 +26,16 @@ mod disk;
 mod events;
 mod laboratory;
 mod latency;
+mod messages;
 mod network;
 mod node;
+mod predicate;
+mod rules;
 mod solo;
 mod state;
 mod tasks;
 mod trace;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -46,17 +50,21 @@ use madsim::runtime::Runtime;
 pub use self::clock::{ClockControl, SimulatedClock, WALL_ZERO_MICROS};
 pub use self::counters::{Counters, DiskCounters, SeatCounters};
 pub use self::disk::{
-    Boundary, Casualties, DiskControl, DiskImage, DiskSettings, Fate, PowerLoss, SimulatedDisk, SimulatedFile,
-    SimulatedLock, Survival, Survivor,
+    Boundary, Casualties, DiskControl, DiskCopy, DiskFault, DiskImage, DiskRule, DiskRuleId, DiskSettings, Fate,
+    PowerLoss, SimulatedDisk, SimulatedFile, SimulatedLock, Survival, Survivor,
 };
-pub use self::laboratory::Laboratory;
+pub use self::laboratory::{Laboratory, laboratory_rng};
 pub use self::latency::Latency;
+pub use self::messages::{MessageLog, SeenMessage};
 pub use self::network::{LinkSettings, NetworkControl, PartitionId, SimulatedNetwork};
 pub use self::node::{ClientWorld, NodeSettings, NodeWorld, SimulatedNode};
+pub use self::predicate::{FileKind, FileOperation, Hit, MessageKind};
+pub use self::rules::{NetworkRule, NetworkVerdict, RuleId};
 pub use self::solo::{SoloMachine, SoloWorld};
 use self::state::{Shared, State};
 pub use self::tasks::{SimulatedTask, SimulatedTasks};
-pub use self::trace::TraceHash;
+pub use self::trace::{Event, EventSink, Recording, TraceHash};
+pub use self::watch::{Mark, Watch, WatchHandle, Watched};
 
 /// What remains of a run.
 #[derive(Debug, Clone)]
@@ -73,13 +81,16 @@ pub struct Sealed<T> {
     pub counters: Counters,
     /// The last events as text, if they were to be kept.
     pub trace_tail: Vec<String>,
+    /// Processor time of the run's own thread, in microseconds. Not a fact of the seed.
+    pub cpu_micros: u64,
 }
 
 impl<T> Sealed<T> {
     /// What remains of a run of which nothing is known but `value`: its trace is that of no event.
     pub fn of(value: T) -> Self {
         let counters = Counters::default();
-        Self { value, trace: TraceHash(0), events: 0, virtual_micros: 0, counters, trace_tail: Vec::new() }
+        let trace = TraceHash(0);
+        Self { value, trace, events: 0, virtual_micros: 0, counters, trace_tail: Vec::new(), cpu_micros: 0 }
     }
 }
 
@@ -93,13 +104,13 @@ where
     F: Future<Output = T>,
     T: Send + 'static,
 {
-    run_sealed_keeping(0, seed, body)
+    run_sealed_recording(Recording::default(), seed, body)
 }
 
-/// Like [`run_sealed`]; also keeps the last `trace_tail` events as text, and writes them to standard error when the run
-/// panics.
-pub fn run_sealed_keeping<T, F>(
-    trace_tail: usize,
+/// Like [`run_sealed`]; also records events. The last ones, where they are kept, are written to standard error when the
+/// run panics.
+pub fn run_sealed_recording<T, F>(
+    recording: Recording,
     seed: u64,
     body: impl FnOnce(Laboratory) -> F + Send + 'static,
 ) -> Sealed<T>
@@ -107,11 +118,11 @@ where
     F: Future<Output = T>,
     T: Send + 'static,
 {
-    let shared = Arc::new(Shared::new(State::new(seed, trace_tail)));
+    let shared = Arc::new(Shared::new(State::new(seed, recording)));
     let inside = Arc::clone(&shared);
     let run = thread::Builder::new().name(format!("seed {seed}")).spawn(move || {
         let runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
-        runtime.block_on(async move {
+        let mut sealed = runtime.block_on(async move {
             let laboratory = Laboratory::open(Arc::clone(&inside));
             let value = body(laboratory.clone()).await;
             let sealed = {
@@ -123,12 +134,15 @@ where
                     virtual_micros: state.now_micros(),
                     counters: state.counters,
                     trace_tail: state.trace.tail(),
+                    cpu_micros: 0,
                 }
             };
             laboratory.close();
             madsim::time::sleep(LAST_BREATH).await;
             sealed
-        })
+        });
+        sealed.cpu_micros = thread_cpu_micros();
+        sealed
     });
     match run.expect("the system has a thread to spare").join() {
         Ok(sealed) => sealed,
@@ -139,4 +153,11 @@ where
             std::panic::resume_unwind(panic)
         }
     }
+}
+
+/// Processor time of this thread so far. Asked of the kernel without libc, whose clock the world intercepts.
+pub fn thread_cpu_micros() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
+    seconds * 1_000_000 + nanos / 1_000
 }

@@ -9,7 +9,8 @@
 //! sent between, as on a connection: when either dies, it is gone. A partition is judged twice, when the frame is sent and
 //! when it should arrive. What a node sends to itself always arrives, soon. Nobody is ever told.
 //!
-//! Not modelled: bandwidth, bounded queues, corruption of frames (a real frame with a wrong checksum is a lost one).
+//! What else can become of a frame (damage, delay, a clogged or narrow way, and which frames it becomes of) is in `rules`;
+//! while none is up, none is asked. Not modelled: bounded queues.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
@@ -23,6 +24,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::events::Action;
 use super::latency::Latency;
+use super::rules::{Fate, Rules};
 use super::state::{Identity, ProcessIndex, SeatIndex, Shared, State, who};
 
 const MILLION: u64 = 1_000_000;
@@ -88,6 +90,12 @@ struct Flight {
     receiver: ProcessIndex,
     frame: Bytes,
     frame_hash: u64,
+    /// Frames are numbered in the order in which they were sent.
+    number: u64,
+    /// The receiver's checksum will refuse it.
+    damaged: bool,
+    /// Its connection broke under way.
+    reset: bool,
 }
 
 /// The network's part of the state.
@@ -101,6 +109,8 @@ pub(super) struct NetworkState {
     partitions_active: usize,
     flights: Vec<Option<Flight>>,
     free_flights: Vec<u32>,
+    frames_sent: u64,
+    pub(super) rules: Rules,
 }
 
 impl NetworkState {
@@ -114,6 +124,8 @@ impl NetworkState {
             partitions_active: 0,
             flights: Vec::new(),
             free_flights: Vec::new(),
+            frames_sent: 0,
+            rules: Rules::default(),
         }
     }
 
@@ -150,13 +162,23 @@ impl NetworkState {
     fn chance(&mut self, ppm: u32) -> bool {
         ppm > 0 && self.rng.chance(u64::from(ppm), MILLION)
     }
+
+    /// The connection breaks at a damaged frame: what its sender sent on the same way behind it is lost as well.
+    fn reset_behind(&mut self, damaged: &Flight) {
+        for flight in self.flights.iter_mut().flatten() {
+            let is_same_way = (flight.sender, flight.receiver) == (damaged.sender, damaged.receiver);
+            flight.reset |= is_same_way && flight.number > damaged.number;
+        }
+    }
 }
 
 /// Why a frame did not arrive, as it stands in the trace.
-const DROP_LOSS: u64 = 1;
-const DROP_PARTITION: u64 = 2;
-const DROP_DOWN: u64 = 3;
+pub(super) const DROP_LOSS: u64 = 1;
+pub(super) const DROP_PARTITION: u64 = 2;
+pub(super) const DROP_DOWN: u64 = 3;
 const DROP_RESET: u64 = 4;
+pub(super) const DROP_RULE: u64 = 5;
+pub(super) const DROP_CORRUPT: u64 = 6;
 
 impl State {
     fn link(&mut self, from: SeatIndex, to_peer: Peer, to: Option<SeatIndex>) -> LinkSettings {
@@ -177,18 +199,24 @@ impl State {
         let frame_hash = xxh3_64(&frame);
         self.counters.messages_sent += 1;
         self.seat_mut(identity.seat).counters.messages_sent += 1;
+        if self.messages.is_on() {
+            self.messages.name(&frame);
+        }
         self.record("send", from, &[who(to), frame_hash, frame.len() as u64]);
+        self.watch_message(from, to, &frame);
         let to_seat = self.peers.get(&to).copied();
         let receiver = to_seat.and_then(|seat| self.seat(seat).process);
-        let flight = |state: &mut Self, receiver, latency_micros| {
+        self.network.frames_sent += 1;
+        let number = self.network.frames_sent;
+        let (sender, reset) = (identity.process, false);
+        let board = |state: &mut Self, receiver, damaged| {
             let frame = frame.clone();
-            let flight =
-                state.network.board(Flight { from, sender: identity.process, to, receiver, frame, frame_hash });
-            let due = state.now_micros().saturating_add(latency_micros);
-            state.schedule.push(due, Action::Deliver { flight });
+            state.network.board(Flight { from, sender, to, receiver, frame, frame_hash, number, damaged, reset })
         };
         if from == to {
-            flight(self, identity.process, LOOPBACK_MICROS);
+            let flight = board(self, sender, false);
+            let due = self.now_micros().saturating_add(LOOPBACK_MICROS);
+            self.schedule.push(due, Action::Deliver { flight });
             return;
         }
         let link = self.link(identity.seat, to, to_seat);
@@ -198,18 +226,38 @@ impl State {
         if self.network.meets_partition(from, to) {
             return self.drop_frame(DROP_PARTITION, from, to, frame_hash);
         }
+        let fate = self.fate((from, sender), (to, receiver), &frame);
+        if fate.lost {
+            return self.drop_frame(DROP_RULE, from, to, frame_hash);
+        }
         let Some(receiver) = receiver else {
             return self.drop_frame(DROP_DOWN, from, to, frame_hash);
         };
-        let copies = if self.network.chance(link.duplicate_ppm) { 2 } else { 1 };
+        let copies = fate.copies + if self.network.chance(link.duplicate_ppm) { 2 } else { 1 };
         for _ in 0..copies {
-            let latency_micros = link.latency.draw(&mut self.network.rng);
-            flight(self, receiver, latency_micros);
+            let latency_micros = link.latency.draw(&mut self.network.rng).saturating_mul(fate.slow_factor.max(1));
+            let flight = board(self, receiver, fate.damaged);
+            match fate.held_by {
+                Some(rule) => self.network.rules.hold(rule, flight, latency_micros),
+                None => {
+                    let due = self.now_micros().saturating_add(fate.later_micros).saturating_add(latency_micros);
+                    self.schedule.push(due, Action::Deliver { flight });
+                }
+            }
         }
-        if copies == 2 {
-            self.counters.messages_duplicated += 1;
+        if copies > 1 {
+            self.counters.messages_duplicated += u64::from(copies) - 1;
             self.record("duplicate", from, &[who(to), frame_hash]);
         }
+    }
+
+    /// What the rules in force make of a frame.
+    fn fate(&mut self, sender: (Peer, ProcessIndex), receiver: (Peer, Option<ProcessIndex>), frame: &Bytes) -> Fate {
+        if self.network.rules.is_empty() {
+            return Fate::default();
+        }
+        let now = self.now_micros();
+        self.network.rules.judge(sender, receiver, frame, now)
     }
 
     fn drop_frame(&mut self, reason: u64, from: Peer, to: Peer, frame_hash: u64) {
@@ -217,6 +265,8 @@ impl State {
             DROP_LOSS => &mut self.counters.dropped_loss,
             DROP_PARTITION => &mut self.counters.dropped_partition,
             DROP_DOWN => &mut self.counters.dropped_down,
+            DROP_RULE => &mut self.counters.dropped_rule,
+            DROP_CORRUPT => &mut self.counters.dropped_corrupt,
             _ => &mut self.counters.dropped_reset,
         };
         *counter += 1;
@@ -232,6 +282,15 @@ impl State {
         }
         if flight.from != flight.to && self.network.meets_partition(flight.from, flight.to) {
             self.drop_frame(DROP_PARTITION, flight.from, flight.to, flight.frame_hash);
+            return None;
+        }
+        if flight.reset {
+            self.drop_frame(DROP_RESET, flight.from, flight.to, flight.frame_hash);
+            return None;
+        }
+        if flight.damaged {
+            self.network.reset_behind(&flight);
+            self.drop_frame(DROP_CORRUPT, flight.from, flight.to, flight.frame_hash);
             return None;
         }
         self.counters.messages_delivered += 1;
@@ -290,7 +349,7 @@ impl Network for SimulatedNetwork {
 /// The laboratory's hand on the network. Changes hold for frames sent from now on; partitions also for frames under way.
 #[derive(Debug, Clone)]
 pub struct NetworkControl {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl NetworkControl {

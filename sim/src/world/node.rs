@@ -190,6 +190,11 @@ impl SimulatedNode {
         wait_until_gone(&self.shared, self.seat, |task| Some(*task) != running).await;
     }
 
+    /// How many processes were started here so far.
+    pub fn starts(&self) -> u64 {
+        self.shared.lock().seat(self.seat).starts
+    }
+
     /// Whether a process runs (paused ones do).
     pub fn is_running(&self) -> bool {
         self.shared.lock().seat(self.seat).process.is_some()

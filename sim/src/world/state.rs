@@ -24,8 +24,10 @@ use super::counters::{Counters, SeatCounters};
 use super::disk::Casualties;
 use super::disk::file_system::FileSystem;
 use super::events::{Action, Schedule};
+use super::messages::MessageLog;
 use super::network::NetworkState;
-use super::trace::{Trace, WHO_CLIENT, WHO_LABORATORY};
+use super::trace::{Recording, Trace, WHO_CLIENT, WHO_LABORATORY};
+use super::watch::Watches;
 
 /// A seat's place in the state's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,25 +74,30 @@ pub(super) struct State {
     pub(super) trace: Trace,
     pub(super) counters: Counters,
     pub(super) network: NetworkState,
+    /// Off unless somebody wants to draw them.
+    pub(super) messages: MessageLog,
     pub(super) seats: Vec<Seat>,
     pub(super) peers: BTreeMap<Peer, SeatIndex>,
     pub(super) processes: Vec<Process>,
+    pub(super) watches: Watches,
     /// The stream that every other stream of the run is forked from.
     pub(super) rng: Rng,
 }
 
 impl State {
     /// An empty world.
-    pub(super) fn new(seed: u64, trace_tail: usize) -> Self {
+    pub(super) fn new(seed: u64, recording: Recording) -> Self {
         let rng = Rng::from_seed(seed);
         Self {
             schedule: Schedule::default(),
-            trace: Trace::new(trace_tail),
+            trace: Trace::new(recording),
             counters: Counters::default(),
             network: NetworkState::new(rng.fork("network")),
+            messages: MessageLog::default(),
             seats: Vec::new(),
             peers: BTreeMap::new(),
             processes: Vec::new(),
+            watches: Watches::default(),
             rng,
         }
     }
@@ -114,6 +121,9 @@ impl State {
     /// Folds an event of `peer` into the trace.
     #[inline]
     pub(super) fn record(&mut self, kind: &'static str, peer: Peer, words: &[u64]) {
+        if self.messages.is_on() {
+            self.messages.hear(self.schedule.now_micros(), kind, who(peer), words);
+        }
         self.trace.record(self.schedule.now_micros(), kind, who(peer), words);
     }
 
@@ -191,6 +201,7 @@ impl State {
                 }
                 Action::Deliver { flight } => wakers.extend(self.deliver(flight)),
                 Action::Synced { seat, sync } => self.complete_sync(SeatIndex(seat), sync),
+                Action::Watched { watch } => wakers.extend(self.watch_fired(watch)),
             }
         }
         true

@@ -9,9 +9,13 @@ mod conformance;
 mod determinism;
 mod disk;
 mod disk_faults;
+mod disk_rules;
 mod network;
+mod network_rules;
+mod parity;
 mod processes;
 mod time;
+mod watches;
 
 use std::path::Path;
 

@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Two runs whose hashes agree did the same things at the same times; the first event that differs changes everything
-//! after it. For debugging, the last events can also be kept and read as text. As FoundationDB's "unseed" and s2's
-//! meta-test. Not cryptographic: it guards against accidents, not against enemies.
+//! after it. For debugging, the last events can also be kept and read as text, and each can be handed to an [`EventSink`]
+//! as it happens. As FoundationDB's "unseed" and s2's meta-test. Not cryptographic: it guards against accidents, not
+//! against enemies.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,6 +22,58 @@ pub struct TraceHash(pub u64);
 impl fmt::Display for TraceHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:016x}", self.0)
+    }
+}
+
+/// One event, as it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event<'e> {
+    /// True virtual time.
+    pub micros: u64,
+    /// What happened, in one word.
+    pub kind: &'static str,
+    /// Whose event it is.
+    who: u64,
+    /// The rest of what enters the hash; what it means depends on the kind.
+    pub words: &'e [u64],
+}
+
+/// Takes every event of a run, as it happens, inside the world: it must not look at what differs between runs.
+pub type EventSink = Box<dyn FnMut(&Event<'_>) + Send>;
+
+impl Event<'_> {
+    /// Whose event it is: `n1`, `c0` or `lab`.
+    pub fn who(&self) -> String {
+        Who(self.who).to_string()
+    }
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:>12} {} {}", self.micros, Who(self.who), self.kind)?;
+        self.words.iter().try_for_each(|word| write!(formatter, " {word:x}"))
+    }
+}
+
+/// What becomes of the events of a run, beside their place in its hash.
+#[derive(Default)]
+pub struct Recording {
+    /// So many of the last are kept as text.
+    pub last: usize,
+    /// Who is told of each.
+    pub each: Option<EventSink>,
+}
+
+impl Recording {
+    /// Keeps the last events.
+    pub fn last(last: usize) -> Self {
+        Self { last, each: None }
+    }
+}
+
+impl fmt::Debug for Recording {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Recording {{ last: {}, each: {} }}", self.last, self.each.is_some())
     }
 }
 
@@ -39,11 +92,8 @@ struct TraceEvent {
 
 impl fmt::Display for TraceEvent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:>12} {} {}", self.micros, Who(self.who), self.kind)?;
-        for word in &self.words[..self.word_count] {
-            write!(formatter, " {word:x}")?;
-        }
-        Ok(())
+        let words = &self.words[..self.word_count];
+        Event { micros: self.micros, kind: self.kind, who: self.who, words }.fmt(formatter)
     }
 }
 
@@ -72,13 +122,16 @@ pub(super) struct Trace {
     hash: u64,
     events: u64,
     tail: VecDeque<TraceEvent>,
-    tail_capacity: usize,
+    recording: Recording,
+    /// Whether anything is recorded.
+    records: bool,
 }
 
 impl Trace {
-    /// An empty trace that remembers its last `tail_capacity` events as text.
-    pub(super) fn new(tail_capacity: usize) -> Self {
-        Self { hash: 0x5354_4f52_4d47_4c53, events: 0, tail: VecDeque::new(), tail_capacity }
+    /// An empty trace.
+    pub(super) fn new(recording: Recording) -> Self {
+        let records = recording.last > 0 || recording.each.is_some();
+        Self { hash: 0x5354_4f52_4d47_4c53, events: 0, tail: VecDeque::new(), recording, records }
     }
 
     /// Folds one event in.
@@ -92,7 +145,7 @@ impl Trace {
         for word in words {
             self.mix(*word);
         }
-        if self.tail_capacity > 0 {
+        if self.records {
             self.remember(micros, kind, who, words);
         }
     }
@@ -130,7 +183,13 @@ impl Trace {
 
     #[cold]
     fn remember(&mut self, micros: u64, kind: &'static str, who: u64, words: &[u64]) {
-        if self.tail.len() == self.tail_capacity {
+        if let Some(each) = &mut self.recording.each {
+            each(&Event { micros, kind, who, words });
+        }
+        if self.recording.last == 0 {
+            return;
+        }
+        if self.tail.len() == self.recording.last {
             self.tail.pop_front();
         }
         let mut kept = [0; WORDS_KEPT];
@@ -145,7 +204,7 @@ mod tests {
     use super::*;
 
     fn hash_of(events: &[(u64, &'static str, u64, &[u64])]) -> TraceHash {
-        let mut trace = Trace::new(0);
+        let mut trace = Trace::new(Recording::default());
         for (micros, kind, who, words) in events {
             trace.record(*micros, kind, *who, words);
         }
@@ -166,13 +225,23 @@ mod tests {
 
     #[test]
     fn the_tail_keeps_the_last_events_as_text() {
-        let mut trace = Trace::new(2);
+        let mut trace = Trace::new(Recording::last(2));
         trace.record(1, "first", 1, &[]);
         trace.record(2, "second", WHO_CLIENT | 0xab, &[255]);
         trace.record(3, "third", WHO_LABORATORY, &[1, 2]);
         let tail: Vec<String> = trace.tail().iter().map(|line| line.trim().to_string()).collect();
         assert_eq!(tail, ["2 cab second ff", "3 lab third 1 2"]);
         assert_eq!(trace.events(), 3);
+    }
+
+    #[test]
+    fn each_event_is_told_with_all_its_words() {
+        let (sender, told) = std::sync::mpsc::channel();
+        let each: EventSink = Box::new(move |event| sender.send(event.to_string()).expect("it is listened to"));
+        let mut trace = Trace::new(Recording { last: 0, each: Some(each) });
+        trace.record(7, "send", 3, &[1, 2, 3, 4, 5, 255]);
+        assert_eq!(told.try_iter().map(|line| line.trim().to_string()).collect::<Vec<_>>(), ["7 n3 send 1 2 3 4 5 ff"]);
+        assert!(trace.tail().is_empty());
     }
 
     #[test]

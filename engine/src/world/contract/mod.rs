@@ -8,6 +8,7 @@
 //!   conforms(world, root)                       everything that both worlds can do, one after the other
 //!     bytes::*         append, read, truncate, handles          names::*   create, rename, link, remove, list, lock
 //!     interruption::*  dropped appends and syncs, ordering      sides::*   clock, tasks, randomness
+//!   random::perform(disk, root, calls)          any sequence of calls, for whoever holds two disks against each other
 //! ```
 //!
 //! Each part is a function that can be called by itself; it makes a folder of its own below `root`, an existing empty folder of the world's
@@ -19,6 +20,7 @@
 pub mod bytes;
 pub mod interruption;
 pub mod names;
+pub mod random;
 pub mod sides;
 
 use std::path::{Path, PathBuf};

@@ -77,6 +77,10 @@ pub async fn files_and_folders_are_not_confused<D: Disk>(disk: &D, root: &Path) 
     must_refuse(disk.open(&below, Access::Append).await, kind, "opening a folder for appending is refused");
     must_refuse(disk.remove(&below).await, kind, "removing a folder as a file is refused");
     must_refuse(disk.rename(&file, &below).await, kind, "renaming a file to a folder's name is refused");
+    must_refuse(disk.rename(&file, &folder).await, kind, "renaming a file to the name of its folder is refused");
+    must_refuse(disk.rename(&below, &folder.join("new")).await, kind, "renaming a folder is refused");
+    must_refuse(disk.rename(&below, &file).await, kind, "renaming a folder to a file's name is refused");
+    must_refuse(disk.link(&below, &folder.join("new")).await, kind, "linking a folder is refused");
     must_refuse(disk.lock(&below).await, kind, "locking a folder is refused");
     let kind = DiskErrorKind::NotADirectory;
     must_refuse(disk.list(&file).await, kind, "listing a file is refused");

@@ -4,9 +4,9 @@
 //! 8 microseconds a call). Names are rare: files live long. The bytes inside files take the short ways of `file.rs`.
 //!
 //! ```text
-//!   create     open(O_CREAT | O_EXCL)          link      link
+//!   create     open(O_CREAT | O_EXCL)          link      lstat, then link
 //!   open       open, then fstat                 remove    unlink
-//!   rename     rename                           list      readdir, stat each, ordered
+//!   rename     lstat, then rename               list      readdir, stat each, ordered
 //!   sync_dir   open(O_DIRECTORY), fsync         lock      open(O_CREAT), flock(LOCK_EX | LOCK_NB)
 //! ```
 //!
@@ -99,13 +99,21 @@ impl Disk for RealDisk {
 
     async fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
         let target = to.to_path_buf();
-        let renamed = self.call("rename", from, move |from| fs::rename(from, target)).await;
+        let rename = move |from: &Path| {
+            refuse_folder(from)?;
+            fs::rename(from, target)
+        };
+        let renamed = self.call("rename", from, rename).await;
         renamed.map_err(|error| DiskError { detail: format!("to {}: {}", to.display(), error.detail), ..error })
     }
 
     async fn link(&self, existing: &Path, link: &Path) -> Result<(), DiskError> {
         let source = existing.to_path_buf();
-        let linked = self.call("link", link, move |link| fs::hard_link(source, link)).await;
+        let make_link = move |link: &Path| {
+            refuse_folder(&source)?;
+            fs::hard_link(source, link)
+        };
+        let linked = self.call("link", link, make_link).await;
         linked.map_err(|error| DiskError { detail: format!("to {}: {}", existing.display(), error.detail), ..error })
     }
 
@@ -152,6 +160,14 @@ impl Disk for RealDisk {
         };
         let held = self.call("lock", path, lock).await?;
         held.ok_or_else(|| DiskError::new(DiskErrorKind::Locked, "lock", path))
+    }
+}
+
+/// The system would rename a folder, and refuse to link one as if it were a matter of rights.
+fn refuse_folder(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path)?.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => Ok(()),
     }
 }
 

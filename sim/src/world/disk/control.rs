@@ -8,9 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
+use engine::world::Rng;
 
+use super::backup::DiskCopy;
 use super::image::{Boundary, DiskImage};
+use super::rules::{DiskRule, DiskRuleId};
 use super::settings::DiskSettings;
+use crate::world::predicate::FileKind;
 use crate::world::state::{SeatIndex, Shared};
 
 /// The laboratory's hand on one machine's disk.
@@ -60,6 +64,46 @@ impl DiskControl {
     /// Flips the bits of `mask` in one byte of a file, on the medium. False when there is no such byte.
     pub fn rot(&self, path: &Path, offset: u64, mask: u8) -> bool {
         self.shared.lock().seat_mut(self.seat).files.rot(path, offset, mask)
+    }
+
+    /// Puts up a rule for calls from now on; `rng` is what it draws from.
+    pub fn put_up(&self, rule: DiskRule, rng: Rng) -> DiskRuleId {
+        self.shared.lock().seat_mut(self.seat).files.put_up(rule, rng)
+    }
+
+    /// Takes a rule down. Returns how many calls it struck.
+    pub fn take_down(&self, id: DiskRuleId) -> u64 {
+        self.shared.lock().seat_mut(self.seat).files.take_down(id)
+    }
+
+    /// Flips one bit in each of `bytes` bytes, drawn from `rng`, of the files of a kind; of any of the engine's for
+    /// `None`. Returns how many there were.
+    pub fn rot_kind(&self, kind: Option<FileKind>, bytes: u64, rng: &mut Rng) -> u64 {
+        let mut state = self.shared.lock();
+        let flipped = state.seat_mut(self.seat).files.rot_kind(kind, bytes, rng);
+        let peer = state.seat(self.seat).peer;
+        state.record("rot", peer, &[flipped]);
+        flipped
+    }
+
+    /// A copy of the whole disk as a process sees it now. Not an event: nobody notices.
+    pub fn copy(&self) -> DiskCopy {
+        self.shared.lock().seat(self.seat).files.copy()
+    }
+
+    /// Puts a copy in the place of everything, or nothing for `None`. Returns how many files are gone or changed. Panics
+    /// while a process runs here: nobody pulls a disk from under one.
+    pub fn replace(&self, copy: Option<&DiskCopy>) -> u64 {
+        let mut state = self.shared.lock();
+        let seat = state.seat_mut(self.seat);
+        assert!(seat.process.is_none(), "the disk of {} is replaced while a process runs", seat.peer);
+        let lost = match copy {
+            Some(copy) => seat.files.restore(copy),
+            None => seat.files.wipe(),
+        };
+        let peer = seat.peer;
+        state.record("disk replaced", peer, &[lost, u64::from(copy.is_some())]);
+        lost
     }
 
     /// Holds up every call that is made before `micros` of true time have passed from now until then.

@@ -17,7 +17,9 @@ use engine::world::DiskErrorKind;
 
 use super::content::View;
 use super::file_system::{FileSystem, Inode, Names, ROOT, Thing};
+use super::rules::DiskFault;
 use super::settings::{PowerLoss, Survival};
+use crate::world::predicate::FileOperation;
 
 /// A change of names that was not synced yet.
 #[derive(Debug, Clone)]
@@ -76,14 +78,19 @@ impl FileSystem {
     /// Begins a sync of a file as it is now; returns its number for [`FileSystem::complete_sync`].
     pub(in crate::world) fn begin_sync(&mut self, inode: Inode) -> Result<u64, DiskErrorKind> {
         let view = self.content(inode)?.view();
-        if self.sync_fails() {
+        if self.settings.read_only && self.content(inode)?.unsynced_bytes() > 0 {
+            self.content_mut(inode)?.doom();
+            self.check_mounted_for_writing()?;
+        }
+        let struck = self.struck(FileOperation::Sync, inode).map(|struck| struck.fault);
+        if self.sync_fails() || struck == Some(DiskFault::SyncError) {
             self.content_mut(inode)?.doom();
             return Err(DiskErrorKind::InputOutput);
         }
         let sync = self.number();
         let lies_of =
             |prefix: &str| self.path_of(inode, false).rsplit('/').next().is_some_and(|name| name.starts_with(prefix));
-        let lies = self.settings.sync_lies || self.settings.sync_lies_of.is_some_and(lies_of);
+        let lies = self.settings.sync_lies || self.settings.sync_lies_of.is_some_and(lies_of) || struck.is_some();
         self.syncs.insert(sync, if lies { PendingSync::Lie } else { PendingSync::File { inode, view } });
         Ok(sync)
     }
@@ -93,7 +100,7 @@ impl FileSystem {
         let folder = self.find(path)?;
         self.names(folder)?;
         let sync = self.number();
-        let lies = self.settings.sync_dir_lies;
+        let lies = self.settings.sync_dir_lies || self.struck(FileOperation::SyncDir, folder).is_some();
         self.syncs.insert(sync, if lies { PendingSync::Lie } else { PendingSync::Folder { folder, before: sync } });
         Ok(sync)
     }

@@ -9,7 +9,7 @@
 //!   device   one queue: transfers at so many bytes a second wait for each other; a stall holds up everything
 //! ```
 //!
-//! A fault that is off draws nothing from the stream, so that runs without it stay as they were.
+//! Faults of certain files or certain calls are in `rules`. A fault that is off draws nothing from the stream, so that runs without it stay as they were.
 
 use std::path::Path;
 
@@ -17,7 +17,9 @@ use bytes::Bytes;
 use engine::world::DiskErrorKind;
 
 use super::file_system::{FileSystem, Inode};
+use super::rules::{DiskFault, Rules};
 use super::settings::DiskSettings;
+use crate::world::predicate::FileOperation;
 
 const MILLION: u64 = 1_000_000;
 
@@ -34,6 +36,8 @@ pub(super) struct Faults {
     pub(super) misdirected_append: Option<(Inode, u64)>,
     /// Operations failed or spoilt since somebody counted.
     pub(super) injected: u64,
+    /// What is wrong with certain calls.
+    pub(super) rules: Rules,
     /// When the device has transferred all that it was given.
     free_micros: u64,
     /// Nothing is reported before.
@@ -110,6 +114,13 @@ impl FileSystem {
             self.faults.injected += 1;
             start = self.rng.below((whole - length) as u64 + 1) as usize;
         }
+        if let Some(struck) = self.struck(FileOperation::Read, inode) {
+            match struck.fault {
+                DiskFault::ShortRead => length = struck.below(length as u64) as usize,
+                DiskFault::MisdirectedRead => start = struck.below((whole - length) as u64 + 1) as usize,
+                _ => return Err(DiskErrorKind::InputOutput),
+            }
+        }
         Ok(Bytes::copy_from_slice(&self.content(inode)?.bytes()[start..start + length]))
     }
 
@@ -128,6 +139,15 @@ impl FileSystem {
             is_next || has_come(&mut self.faults.sync_fails_after) || self.strikes(self.settings.sync_error_ppm);
         self.faults.injected += u64::from(fails);
         fails
+    }
+
+    /// Refuses what would change a disk that is mounted for reading only.
+    pub(super) fn check_mounted_for_writing(&mut self) -> Result<(), DiskErrorKind> {
+        if self.settings.read_only {
+            self.faults.injected += 1;
+            return Err(DiskErrorKind::PermissionDenied);
+        }
+        Ok(())
     }
 
     /// Flips the bits of `mask` in the byte at `offset` of a file, on the medium and in the page cache. False when there

@@ -5,6 +5,8 @@
 //!   truncate├─▶ Ok: go on
 //!   sync   ─┘   error, or dropped while pending ──▶ poisoned: every later write and sync of this handle is refused
 //! ```
+//!
+//! A refusal (read only, poisoned, a cut beyond the end) touches nothing, and poisons nothing.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -37,7 +39,7 @@ impl SimulatedFile {
     }
 
     fn call(&self, operation: &'static str) -> Call<'_> {
-        Call { identity: &self.identity, operation, path: &self.path }
+        Call { identity: &self.identity, operation, path: &self.path, other: None }
     }
 
     fn check_writable(&self, operation: &'static str) -> Result<(), DiskError> {
@@ -126,11 +128,15 @@ impl File for SimulatedFile {
     }
 
     async fn truncate(&self, length: u64) -> Result<(), DiskError> {
-        self.write("truncate", |call, state| {
+        let cut = self.write("truncate", |call, state| {
             let result = call.files(state).truncate(self.inode, length);
             call.begun(state, Class::Metadata, Some(self.inode), result, [length, 0])
-        })
-        .await
+        });
+        // A refusal has touched nothing, and leaves no poison.
+        match cut.await? {
+            true => Ok(()),
+            false => Err(DiskError::new(DiskErrorKind::InputOutput, "truncate", &self.path)),
+        }
     }
 
     async fn sync(&self) -> Result<(), DiskError> {

@@ -19,7 +19,9 @@ use super::content::Content;
 use super::durability::{Change, ChangeKind, PendingSync};
 use super::faults::Faults;
 use super::image::Recording;
+use super::rules::{DiskFault, Landing, Struck};
 use super::settings::DiskSettings;
+use crate::world::predicate::FileOperation;
 
 /// A file or a folder, whatever its names are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +135,7 @@ impl FileSystem {
     }
 
     fn add(&mut self, path: &Path, thing: Thing) -> Result<Inode, DiskErrorKind> {
+        self.check_mounted_for_writing()?;
         let Some((folder, name)) = self.find_parent(path)? else { return Err(DiskErrorKind::AlreadyExists) };
         if self.names(folder)?.contains_key(name) {
             return Err(DiskErrorKind::AlreadyExists);
@@ -177,6 +180,7 @@ impl FileSystem {
     }
 
     pub(in crate::world) fn rename(&mut self, from: &Path, to: &Path) -> Result<(), DiskErrorKind> {
+        self.check_mounted_for_writing()?;
         let inode = self.find(from)?;
         self.content(inode)?;
         let (from_folder, from_name) = self.find_parent(from)?.expect("a file has a name");
@@ -196,6 +200,7 @@ impl FileSystem {
     }
 
     pub(in crate::world) fn link(&mut self, existing: &Path, link: &Path) -> Result<(), DiskErrorKind> {
+        self.check_mounted_for_writing()?;
         let inode = self.find(existing)?;
         self.content(inode)?;
         let Some((folder, name)) = self.find_parent(link)? else { return Err(DiskErrorKind::AlreadyExists) };
@@ -209,6 +214,7 @@ impl FileSystem {
     }
 
     pub(in crate::world) fn remove(&mut self, path: &Path) -> Result<(), DiskErrorKind> {
+        self.check_mounted_for_writing()?;
         let inode = self.find(path)?;
         self.content(inode)?;
         let (folder, name) = self.find_parent(path)?.expect("a file has a name");
@@ -266,25 +272,32 @@ impl FileSystem {
 
     /// Appends to a file; returns the offset of the first byte.
     pub(in crate::world) fn append(&mut self, inode: Inode, chunks: &[Bytes]) -> Result<u64, DiskErrorKind> {
+        self.check_mounted_for_writing()?;
         let length: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
         if length > self.available_bytes() {
+            self.faults.injected += 1;
             return Err(DiskErrorKind::NoSpace);
         }
         let offset = self.content(inode)?.bytes().len() as u64;
-        let fails = self.append_fails();
-        let mut left = if fails { self.rng.below(length + 1) } else { length };
+        let struck = self.struck(FileOperation::Append, inode);
+        let fault = struck.as_ref().map(|struck| struck.fault);
+        let fails = self.append_fails() || fault == Some(DiskFault::AppendError);
+        let mut left = match &struck {
+            Some(struck) if fails => struck.below(length + 1),
+            _ if fails => self.rng.below(length + 1),
+            _ => length,
+        };
         let end = offset + left;
-        let elsewhere = self.faults.misdirected_append.take();
+        let landing = self.landing(inode, struck);
         for chunk in chunks {
             let landed = &chunk[..chunk.len().min(left as usize)];
             left -= landed.len() as u64;
-            match elsewhere {
-                None => self.content_mut(inode)?.extend(landed),
-                Some(_) => self.content_mut(inode)?.extend(&vec![0; landed.len()]),
+            match landing {
+                Landing::Here => self.content_mut(inode)?.extend(landed),
+                Landing::Nowhere | Landing::Over(..) => self.content_mut(inode)?.extend(&vec![0; landed.len()]),
             }
         }
-        if let Some((victim, at)) = elsewhere {
-            self.faults.injected += 1;
+        if let Landing::Over(victim, at) = landing {
             self.overwrite_inode(victim, at, &chunks.concat());
         }
         self.used_bytes += end - offset;
@@ -292,11 +305,27 @@ impl FileSystem {
         if fails { Err(DiskErrorKind::InputOutput) } else { Ok(offset) }
     }
 
-    /// Cuts a file. `InputOutput` when it is shorter than that.
-    pub(in crate::world) fn truncate(&mut self, inode: Inode, length: u64) -> Result<(), DiskErrorKind> {
+    /// Where the bytes of an append to a file land.
+    fn landing(&mut self, inode: Inode, struck: Option<Struck>) -> Landing {
+        if let Some((victim, at)) = self.faults.misdirected_append.take() {
+            self.faults.injected += 1;
+            return Landing::Over(victim, at);
+        }
+        match struck {
+            Some(struck) if struck.fault == DiskFault::LostWrite => Landing::Nowhere,
+            Some(struck) if struck.fault == DiskFault::MisdirectedWrite => {
+                self.elsewhere(inode, &struck).map_or(Landing::Nowhere, |(victim, at)| Landing::Over(victim, at))
+            }
+            _ => Landing::Here,
+        }
+    }
+
+    /// Cuts a file. False, and nothing, when it is shorter than that.
+    pub(in crate::world) fn truncate(&mut self, inode: Inode, length: u64) -> Result<bool, DiskErrorKind> {
+        self.check_mounted_for_writing()?;
         let before = self.content(inode)?.bytes().len() as u64;
         if length > before {
-            return Err(DiskErrorKind::InputOutput);
+            return Ok(false);
         }
         let Some(Thing::File(content)) = self.things.get_mut(&inode) else { return Err(DiskErrorKind::NotFound) };
         let views = self.syncs.values_mut().filter_map(|sync| match sync {
@@ -306,7 +335,7 @@ impl FileSystem {
         content.truncate(length as usize, views);
         self.used_bytes -= before - length;
         self.boundary("truncate", Some(inode), length..before);
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -74,6 +74,8 @@ pub(super) struct Call<'a> {
     pub(super) identity: &'a Arc<Identity>,
     pub(super) operation: &'static str,
     pub(super) path: &'a Path,
+    /// The second path, of a call that has one.
+    pub(super) other: Option<&'a Path>,
 }
 
 impl Call<'_> {
@@ -117,6 +119,7 @@ impl Call<'_> {
         state.counters.disk.faults_injected += injected;
         let outcome = result.as_ref().err().map_or(0, |kind| 1 + *kind as u64);
         state.record(self.operation, self.identity.peer, &[path_hash(self.path), outcome, words[0], words[1]]);
+        state.watch_operation(self.identity.peer, self.operation, self.path, self.other);
         Begun { result, due_micros }
     }
 

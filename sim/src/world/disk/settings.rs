@@ -44,6 +44,8 @@ pub struct DiskSettings {
     pub sync_lies_of: Option<&'static str>,
     /// Syncs of folders say Ok and do nothing.
     pub sync_dir_lies: bool,
+    /// Mounted for reading only: whatever would change anything is refused.
+    pub read_only: bool,
 }
 
 impl Default for DiskSettings {
@@ -65,6 +67,7 @@ impl Default for DiskSettings {
             sync_lies: false,
             sync_lies_of: None,
             sync_dir_lies: false,
+            read_only: false,
         }
     }
 }

@@ -210,7 +210,11 @@ impl File for SoloFile {
 
     async fn truncate(&self, length: u64) -> Result<(), DiskError> {
         let cut = call(&self.files, "truncate", &self.path, |files| files.truncate(self.inode, length));
-        self.write("truncate", cut).await
+        // A refusal has touched nothing, and leaves no poison.
+        match self.write("truncate", cut).await? {
+            true => Ok(()),
+            false => Err(DiskError::new(DiskErrorKind::InputOutput, "truncate", &self.path)),
+        }
     }
 
     async fn sync(&self) -> Result<(), DiskError> {

@@ -5,6 +5,8 @@
 //!   empty?  the earliest timer becomes the present; no timer: nothing will ever happen again, which is a bug
 //! ```
 //!
+//! Where polls take time of their own, the clock also moves by so much before each, and wakes whom that makes late.
+//!
 //! Task 0 is the process's main future. A panic in any task is a panic of the run.
 
 use std::cmp::Reverse;
@@ -87,6 +89,24 @@ impl Queue {
         inner.timers.push(Reverse(Timer { due_nanos, number, waker: waker.clone() }));
     }
 
+    /// Moves the clock, and wakes whose time has come.
+    fn pass(&self, nanos: u64) {
+        if nanos == 0 {
+            return;
+        }
+        self.lock().now_nanos += nanos;
+        while let Some(timer) = self.due() {
+            timer.waker.wake();
+        }
+    }
+
+    fn due(&self) -> Option<Timer> {
+        let mut inner = self.lock();
+        let now_nanos = inner.now_nanos;
+        let is_due = inner.timers.peek().is_some_and(|Reverse(timer)| timer.due_nanos <= now_nanos);
+        if is_due { inner.timers.pop().map(|Reverse(timer)| timer) } else { None }
+    }
+
     /// Makes the earliest timer's time the present.
     fn advance(&self) {
         let timer = {
@@ -118,11 +138,13 @@ impl Wake for TaskWake {
 pub(super) struct Executor {
     queue: Arc<Queue>,
     order: Rng,
+    /// What a poll takes.
+    poll_nanos: u64,
 }
 
 impl Executor {
-    pub(super) fn new(order: Rng) -> Self {
-        Self { queue: Arc::default(), order }
+    pub(super) fn new(order: Rng, poll_nanos: u64) -> Self {
+        Self { queue: Arc::default(), order, poll_nanos }
     }
 
     /// What the world's sides hold.
@@ -138,6 +160,7 @@ impl Executor {
         let main_waker = Waker::from(Arc::clone(&main_wake));
         loop {
             self.admit(&mut tasks);
+            self.queue.pass(self.poll_nanos);
             let Some(task) = self.next() else {
                 self.queue.advance();
                 continue;

@@ -42,6 +42,7 @@ fn lock(files: &Files) -> MutexGuard<'_, FileSystem> {
 #[derive(Debug)]
 pub struct SoloMachine {
     files: Files,
+    poll_nanos: u64,
 }
 
 impl SoloMachine {
@@ -56,13 +57,19 @@ impl SoloMachine {
     }
 
     fn of(files: FileSystem) -> Self {
-        Self { files: Arc::new(Mutex::new(files)) }
+        Self { files: Arc::new(Mutex::new(files)), poll_nanos: 0 }
+    }
+
+    /// Lets every poll of a task take so long, where it takes no time otherwise.
+    #[must_use]
+    pub fn with_polls_of(self, nanos: u64) -> Self {
+        Self { poll_nanos: nanos, ..self }
     }
 
     /// Runs a process to the end of `main`. Panics when every task waits for something that nothing will bring.
     pub fn run<T, F: Future<Output = T>>(&self, seed: u64, main: impl FnOnce(SoloWorld) -> F) -> T {
         let rng = Rng::from_seed(seed);
-        let executor = Executor::new(rng.fork("order"));
+        let executor = Executor::new(rng.fork("order"), self.poll_nanos);
         let value = {
             let world = SoloWorld::new(&self.files, executor.handle(), rng.fork("process"));
             executor.run(main(world))

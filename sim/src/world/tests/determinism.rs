@@ -14,7 +14,7 @@ fn storm(seed: u64) -> Sealed<()> {
 }
 
 fn storm_with(seed: u64, extra: impl FnOnce(&Laboratory) + Send + 'static) -> Sealed<()> {
-    run_sealed_keeping(100_000, seed, async move |laboratory: Laboratory| {
+    run_sealed_recording(Recording::last(100_000), seed, async move |laboratory: Laboratory| {
         let link = LinkSettings { latency: Latency::quantiles(200, 2_000), loss_ppm: 20_000, duplicate_ppm: 50_000 };
         laboratory.network().set_default_link(link);
         let nodes: Vec<SimulatedNode> =

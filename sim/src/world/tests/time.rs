@@ -148,3 +148,39 @@ fn a_panic_in_any_task_comes_out_with_its_message() {
         laboratory.sleep_micros(1_000).await;
     });
 }
+
+#[test]
+fn the_clocks_of_a_frozen_machine_stand_still_and_its_timers_with_them() {
+    run_sealed(1, async |laboratory: Laboratory| {
+        let node = laboratory.node(N1, NodeSettings::default());
+        let world = node.start(|world| async { world }).join().await.unwrap();
+        let begin = world.clock().now();
+        let sleeper = world.clone();
+        let sleep = world.tasks().spawn("sleeper", async move {
+            sleeper.clock().sleep_until(begin + Duration::from_millis(10)).await;
+        });
+        laboratory.sleep_until_micros(4_000).await;
+        let (now, wall) = node.clock().read();
+        node.pause();
+        laboratory.sleep_until_micros(50_000).await;
+        node.clock().stood_still_since(4_000);
+        node.resume();
+        assert_eq!(node.clock().read(), (now, wall));
+        sleep.join().await.unwrap();
+        assert_eq!(laboratory.now_micros(), 56_000, "six of its ten milliseconds were left");
+    });
+}
+
+#[test]
+fn a_drift_that_is_added_and_taken_away_leaves_the_clock_running_as_before() {
+    run_sealed(1, async |laboratory: Laboratory| {
+        let settings = NodeSettings { drift_ppm: 100, ..NodeSettings::default() };
+        let node = laboratory.node(N1, settings);
+        node.clock().add_drift_ppm(900);
+        laboratory.sleep_until_micros(1_000_000).await;
+        assert_eq!(node.clock().skew_micros(), 1_000);
+        node.clock().add_drift_ppm(-900);
+        laboratory.sleep_until_micros(2_000_000).await;
+        assert_eq!(node.clock().skew_micros(), 1_100);
+    });
+}
