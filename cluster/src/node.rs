@@ -129,6 +129,11 @@ impl<W: ClusterWorld> Node<W> {
         self.shared.replica.get(key).await.map_err(|refusal| refusal.reason)
     }
 
+    /// Why this node's engine accepts no write until the node is started again; `None` while it does.
+    pub fn poisoned(&self) -> Option<String> {
+        self.shared.replica.db().statistics().poisoned
+    }
+
     /// Serves until the task that runs it is cancelled, or the process ends.
     pub async fn serve(&self) {
         loop {

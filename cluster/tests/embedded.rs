@@ -69,6 +69,29 @@ fn a_command_that_is_killed_leaves_the_directory_free_and_all_it_held() {
 }
 
 #[test]
+fn a_load_notes_each_write_before_it_is_made_and_its_sequence_when_it_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, notes) = (folder.path().join("data"), folder.path().join("notes.tsv"));
+    let load = |workload: &'static str, operations: &'static str, batch: &'static str| {
+        let size = ["--keys", "6", "--operations", operations, "--batch", batch, "--value-bytes", "5"];
+        let load = [&["bench", "--workload", workload, "--acked", notes.to_str().unwrap()], &size[..]].concat();
+        assert_eq!(on(&data, &load).code, 0);
+        std::fs::read_to_string(&notes).unwrap()
+    };
+    let noted = load("fill-sequential", "6", "4");
+    let lines: Vec<Vec<&str>> = noted.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(lines.len(), 4, "{noted}");
+    assert_eq!((&lines[0][..2], lines[0].len(), lines[0][2]), (&["sent", "0"][..], 10, "key0000000000000"), "{noted}");
+    assert_eq!((&lines[1][..], &lines[3][..]), (&["acked", "0", "5"][..], &["acked", "1", "7"][..]), "{noted}");
+    let noted = load("overwrite", "2", "1");
+    let last: Vec<&str> = noted.lines().rfind(|line| line.starts_with("sent")).unwrap().split('\t').collect();
+    assert!(noted.ends_with("acked\t1\t9\n"), "{noted}");
+    assert_eq!(done(&data, &["get", last[2]]), format!("{}\n", last[3]), "the value is what was noted");
+    let on_nodes = stormglass(&["bench", "--acked", notes.to_str().unwrap(), "--keys", "9"]);
+    assert_eq!(on_nodes.code, 2, "{on_nodes:?}");
+}
+
+#[test]
 fn a_directory_that_is_none_is_bad_input_and_nothing_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let (missing, file) = (folder.path().join("missing"), folder.path().join("file"));

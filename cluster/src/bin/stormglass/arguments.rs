@@ -230,8 +230,8 @@ pub(crate) struct Bench {
     /// How long a node may try before it gives up.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     pub(crate) timeout: Duration,
-    /// Note here every key that is sent, and every one that is acknowledged (needs --keys 0).
-    #[arg(long, value_name = "FILE", conflicts_with = "keys")]
+    /// Note here every key that is sent, and every one that is acknowledged. On nodes, each key is its own (--keys 0).
+    #[arg(long, value_name = "FILE")]
     pub(crate) acked: Option<PathBuf>,
     /// Do not write: check that everything acknowledged in this file is there, and nothing that was never sent.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["acked", "history"])]
@@ -248,7 +248,7 @@ pub(crate) struct Bench {
 #[command(next_help_heading = "On a directory, with --data")]
 pub(crate) struct EmbeddedBench {
     /// Work on this directory without a server; made when missing.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["node", "acked", "verify", "history", "reads"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["node", "verify", "history", "reads"])]
     pub(crate) data: Option<PathBuf>,
     /// What to do.
     #[arg(long, value_name = "NAME", default_value = "fill-random", requires = "data")]

@@ -20,6 +20,7 @@ use engine::{Db, Direction, Options, ScanLimits};
 use hdrhistogram::Histogram;
 
 use super::measured::{Measured, ProcessBytes};
+use super::notes::Notes;
 use super::workload::{Chooser, Operation, Workload};
 use crate::arguments::Bench;
 use crate::output::Failed;
@@ -49,6 +50,7 @@ struct Load {
     until: Option<Instant>,
     batch: u64,
     scan: u64,
+    notes: Option<Notes>,
     progress: indicatif::ProgressBar,
 }
 
@@ -64,6 +66,8 @@ pub(super) struct Tally {
 /// Values of one length, cut from a pool.
 struct Values {
     pool: Vec<u8>,
+    /// Of letters only.
+    are_readable: bool,
     random_bytes: usize,
     value_bytes: usize,
 }
@@ -84,10 +88,12 @@ pub(crate) async fn bench(data: &Path, bench: &Bench, json: bool) -> Result<Exit
     let keys = if bench.keys == 0 { KEYS } else { bench.keys };
     let mut database = Embedded::open(RealWorld::new(), data, options.clone()).await?;
     let random = Rng::from_seed(asked.seed);
-    let values = Values::new(bench.value_bytes, asked.compressible, random.fork("values"));
+    let notes = bench.acked.as_deref().map(Notes::create).transpose()?;
+    let mut values = Values::new(bench.value_bytes, asked.compressible, random.fork("values"));
+    values.are_readable = notes.is_some();
     let mut loaded = None;
     if !asked.workload.fills() && !is_loaded(database.db(), keys).await? {
-        loaded = Some(load(database.db(), keys, &values).await?);
+        loaded = Some(load(database.db(), keys, &values, notes.as_ref()).await?);
         database.close().await?;
         drop(database);
         database = Embedded::open(RealWorld::new(), data, options.clone()).await?;
@@ -107,6 +113,7 @@ pub(crate) async fn bench(data: &Path, bench: &Bench, json: bool) -> Result<Exit
         until: asked.time.map(|time| Instant::now() + time),
         batch: asked.batch,
         scan: asked.scan,
+        notes,
         progress: super::progress(if operations == u64::MAX { 0 } else { operations }, json),
     };
     let (before, said_before) = (ProcessBytes::now(), database.db().statistics().bytes_written());
@@ -163,13 +170,13 @@ async fn work(db: &Db<RealWorld>, load: &Load, mut random: Rng) -> Result<Tally,
         }
         let count = load.batch.min(load.operations - number);
         if count > 1 || load.workload.batches() {
-            let mut batch = db.batch();
+            let mut changes = Vec::new();
             for number in number..number + count {
                 if let Operation::Write(key) = load.chooser.next(number, &mut random) {
-                    batch = batch.put(key_of(key), load.values.draw(&mut random));
+                    changes.push((key, load.values.draw(&mut random)));
                 }
             }
-            db.write(batch).await?;
+            write(db, changes, load.notes.as_ref()).await?;
         } else {
             let operation = load.chooser.next(number, &mut random);
             perform(db, load, operation, &mut random, &mut tally).await?;
@@ -184,6 +191,26 @@ async fn work(db: &Db<RealWorld>, load: &Load, mut random: Rng) -> Result<Tally,
     }
 }
 
+/// Writes a batch, noted before and after if it is to be.
+async fn write(db: &Db<RealWorld>, changes: Vec<(u64, Vec<u8>)>, notes: Option<&Notes>) -> Result<(), engine::Error> {
+    let noted = notes.map(|notes| (notes, notes.sent(changes.iter().map(|(key, value)| (name_of(*key), &value[..])))));
+    let batch = changes.into_iter().fold(db.batch(), |batch, (key, value)| batch.put(key_of(key), value));
+    let sequence = db.write(batch).await?;
+    if let Some((notes, number)) = noted {
+        notes.acked(number, sequence);
+    }
+    Ok(())
+}
+
+/// Writes one key.
+async fn put(db: &Db<RealWorld>, load: &Load, key: u64, random: &mut Rng) -> Result<(), engine::Error> {
+    let value = load.values.draw(random);
+    match &load.notes {
+        None => db.put(key_of(key), value).await.map(|_sequence| ()),
+        notes => write(db, vec![(key, value)], notes.as_ref()).await,
+    }
+}
+
 async fn perform(
     db: &Db<RealWorld>,
     load: &Load,
@@ -192,9 +219,7 @@ async fn perform(
     tally: &mut Tally,
 ) -> Result<(), engine::Error> {
     match operation {
-        Operation::Write(key) => {
-            db.put(key_of(key), load.values.draw(random)).await?;
-        }
+        Operation::Write(key) => put(db, load, key, random).await?,
         Operation::Read(key) => {
             tally.reads += 1;
             tally.found += u64::from(db.get(&key_of(key)).await?.is_some());
@@ -205,11 +230,10 @@ async fn perform(
             tally.found += u64::from(db.get(&key).await?.is_some());
         }
         Operation::ReadModifyWrite(key) => {
-            let key = key_of(key);
-            let found = db.get(&key).await?;
+            let found = db.get(&key_of(key)).await?;
             tally.reads += 1;
             tally.found += u64::from(found.is_some());
-            db.put(key, load.values.draw(random)).await?;
+            put(db, load, key, random).await?;
         }
         Operation::Scan(key) => {
             let range = (Bound::Included(key_of(key)), Bound::Unbounded);
@@ -228,19 +252,24 @@ async fn is_loaded(db: &Db<RealWorld>, keys: u64) -> Result<bool, engine::Error>
     Ok(db.get(&key_of(0)).await?.is_some() && db.get(&key_of(keys - 1)).await?.is_some())
 }
 
-async fn load(db: &Db<RealWorld>, keys: u64, values: &Values) -> Result<(u64, Duration), engine::Error> {
+async fn load(
+    db: &Db<RealWorld>,
+    keys: u64,
+    values: &Values,
+    notes: Option<&Notes>,
+) -> Result<(u64, Duration), engine::Error> {
     let (started, mut random) = (Instant::now(), Rng::from_seed(0));
     let mut next = 0;
     while next < keys {
         let end = (next + LOADED_TOGETHER).min(keys);
-        let mut batch = db.batch();
+        let mut changes = Vec::new();
         let mut bytes = 0;
         while next < end && bytes < engine::limits::MAX_BATCH_BYTES / 4 {
-            batch = batch.put(key_of(next), values.draw(&mut random));
+            changes.push((next, values.draw(&mut random)));
             bytes += values.value_bytes;
             next += 1;
         }
-        db.write(batch).await?;
+        write(db, changes, notes).await?;
     }
     db.flush().await?;
     Ok((keys, started.elapsed()))
@@ -261,7 +290,11 @@ async fn live_bytes(data: &Path, options: Options) -> Result<u64, Failed> {
 
 /// Key `number`: twenty-two bytes in the engine, sixteen for `stormglass get --data`.
 fn key_of(number: u64) -> Bytes {
-    key_in_partition(0, format!("key{number:013}").as_bytes())
+    key_in_partition(0, name_of(number).as_bytes())
+}
+
+fn name_of(number: u64) -> String {
+    format!("key{number:013}")
 }
 
 impl Values {
@@ -271,13 +304,16 @@ impl Values {
             pool.extend_from_slice(&random.next_u64().to_le_bytes());
         }
         let random_bytes = value_bytes - value_bytes * usize::from(compressible) / 100;
-        Self { pool, random_bytes, value_bytes }
+        Self { pool, are_readable: false, random_bytes, value_bytes }
     }
 
     fn draw(&self, random: &mut Rng) -> Vec<u8> {
         let start = random.below(POOL_BYTES as u64) as usize;
         let mut value = self.pool[start..start + self.random_bytes].to_vec();
         value.resize(self.value_bytes, b'x');
+        if self.are_readable {
+            value.iter_mut().for_each(|byte| *byte = b'a' + *byte % 26);
+        }
         value
     }
 }

@@ -3,13 +3,14 @@
 //!
 //! ```text
 //!   --acked FILE     sent<TAB>key<TAB>value      noted before each write is sent
-//!                    acked<TAB>key<TAB>value     noted when it was acknowledged
+//!                    acked<TAB>key<TAB>value     noted when it was acknowledged       (on a directory: see `notes`)
 //!   --verify FILE    every acked key has its value; no key is there that was never sent
 //! ```
 
 mod embedded;
 mod ledger;
 mod measured;
+mod notes;
 mod recorder;
 mod verify;
 mod workload;
@@ -75,6 +76,9 @@ pub(crate) async fn bench(bench: &Bench, json: bool) -> Result<ExitCode, Failed>
     }
     if bench.reads > 0 && bench.keys == 0 {
         return Err(Failed::usage("--reads needs --keys: with a key for each write there is nothing to read again"));
+    }
+    if bench.acked.is_some() && bench.keys > 0 {
+        return Err(Failed::usage("--acked on nodes needs --keys 0: a key that is written twice has two right values"));
     }
     if bench.clients == 0 {
         return Err(Failed::usage("--clients 0: nobody would send anything"));
