@@ -150,6 +150,10 @@ pub struct AnomalyFact {
     pub kind: String,
     /// Which operation saw what, and what it should have seen.
     pub sentence: String,
+    /// The smallest sub-history that shows it, as ids of [`RunDetail`](crate::detail::RunDetail): first the operation that is
+    /// wrong, then those that prove it. Empty where no operation is to blame.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<u64>,
 }
 
 /// The operations of one kind at one consistency level.
@@ -201,6 +205,9 @@ pub struct BucketFact {
     pub fail: u64,
     /// Operations that ended as neither.
     pub unknown: u64,
+    /// The median of the acknowledged ones' latency; `None` when there was none, or nobody took it.
+    #[serde(default)]
+    pub p50_micros: Option<u64>,
     /// The 99th percentile of the acknowledged ones' latency; `None` when there was none.
     pub p99_micros: Option<u64>,
 }

@@ -52,10 +52,14 @@ fn opening(facts: &RunFacts) -> String {
     page.push_str(&format!("- seed: {}\n", facts.seed));
     page.push_str(&format!("- trace: `{}`\n", plain(&facts.trace).replace('`', "")));
     page.push_str(&format!("- speed: {}\n\n", speed(facts)));
-    let command = format!("storm run {} --seed {}", shell_word(&plain(&facts.file)), facts.seed);
     page.push_str("The same file and seed give the same run, and print the same trace:\n\n");
-    page.push_str(&format!("```sh\n{command}\n```\n"));
+    page.push_str(&format!("```sh\n{}\n```\n", replay(facts)));
     page
+}
+
+/// The command that runs it again.
+pub(crate) fn replay(facts: &RunFacts) -> String {
+    format!("storm run {} --seed {}", shell_word(&plain(&facts.file)), facts.seed)
 }
 
 /// The verdict as what a run does.
@@ -69,7 +73,7 @@ fn says(verdict: Verdict) -> &'static str {
 }
 
 /// A path as a shell takes it: quoted when it holds anything but letters, digits and a few harmless marks.
-fn shell_word(path: &str) -> String {
+pub(crate) fn shell_word(path: &str) -> String {
     let harmless = |char: char| char.is_alphanumeric() || "/._-+:".contains(char);
     if !path.is_empty() && path.chars().all(harmless) {
         return path.to_string();

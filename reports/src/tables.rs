@@ -49,6 +49,16 @@ impl Rows {
         self.rows.push(row);
     }
 
+    /// The headings, each with whether its column holds numbers.
+    pub(crate) fn headings(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        self.columns.iter().map(|column| (column.heading(), matches!(column, Column::Number(_))))
+    }
+
+    /// The cells, row by row, as they were pushed.
+    pub(crate) fn cells(&self) -> &[Vec<String>] {
+        &self.rows
+    }
+
     /// The lines of the table for a terminal, indented by two, at most [`COLUMNS`] wide; none when it has no rows.
     pub(crate) fn terminal(&self) -> Vec<String> {
         if self.rows.is_empty() {

@@ -3,6 +3,7 @@
 //! The golden files are in `snapshots/`: a report that reads differently shows there as a diff. To accept it, run the
 //! tests once more with `INSTA_UPDATE=always`.
 
+#[allow(dead_code, reason = "shared with the tests of pages")]
 mod support;
 
 use reports::facts::Verdict;

@@ -6,6 +6,7 @@
 //!   n3 power lost   ▬▬▬     ▬▬                    timeline.rs: one lane a fault, anomalies as diamonds
 //!   operations    ▂▃▃▅▅▃▂▂▃▃▅▅                    stacked ok, unknown, fail, with the faults as shades
 //!   latency       ──╱╲──────                      latency.rs: p99 over time, then percentiles per kind, log scale
+//!   coverage      __---                           series.rs: one line, for campaigns
 //! ```
 //!
 //! Colours are of Okabe and Ito's palette, or differ in brightness as well as hue; shape or place says the same again.
@@ -13,7 +14,10 @@
 
 mod latency;
 mod legend;
+mod series;
 mod timeline;
+
+pub(crate) use series::{Chart, line_chart};
 
 use plotters::coord::Shift;
 use plotters::prelude::*;

@@ -184,6 +184,7 @@ fn bars(facts: &RunFacts) -> (u64, Vec<BucketFact>) {
         ok: bars.iter().map(|bar| bar.ok).sum(),
         fail: bars.iter().map(|bar| bar.fail).sum(),
         unknown: bars.iter().map(|bar| bar.unknown).sum(),
+        p50_micros: None,
         p99_micros: None,
     };
     (facts.bucket_micros.saturating_mul(together as u64), facts.throughput.chunks(together).map(add).collect())

@@ -1,6 +1,9 @@
 //! Runs to report on: one like the standard scenario's, one where nothing happened, one with too much of everything.
 
 use reports::RunFacts;
+use reports::campaign::{CampaignFacts, ResultLine};
+use reports::cap::{AGE_CLASSES, CapCell, CapFacts, CapFault, CapRun, TheoryFact};
+use reports::detail::{AnswerFact, ConsistencyFact, MessageFact, MessagesFact, OperationFact, OutcomeFact, RunDetail};
 use reports::facts::{
     AnomalyFact, BucketFact, CounterFact, ExpectationFact, FaultFact, Held, KindFact, LatencyFact, PhaseFact, Verdict,
     speed_ratio,
@@ -112,6 +115,7 @@ fn anomaly(index: u64) -> AnomalyFact {
             100 + index,
             140 + index
         ),
+        operations: vec![2 * index + 1, 2 * index],
     }
 }
 
@@ -136,7 +140,8 @@ fn bucket(second: u64) -> BucketFact {
     };
     let ok = 200 - fail - unknown;
     let p99_micros = (ok > 0).then(|| 5_000 + second % 7 * 900 + fail * 700 + unknown * 2_000);
-    BucketFact { at_micros: second * SECOND, ok, fail, unknown, p99_micros }
+    let p50_micros = p99_micros.map(|micros| micros / 4);
+    BucketFact { at_micros: second * SECOND, ok, fail, unknown, p50_micros, p99_micros }
 }
 
 /// A run that ended before anything began.
@@ -188,4 +193,218 @@ pub(crate) fn hostile_run() -> RunFacts {
     facts.throughput = (0..5_000).map(|index| BucketFact { at_micros: index * 12_000, ..bucket(index % 60) }).collect();
     facts.bucket_micros = 12_000;
     facts
+}
+
+/// Six operations of the stormy run with what their coordinator told, and some messages.
+pub(crate) fn stormy_detail() -> RunDetail {
+    let operation =
+        |id: u64, session: u64, node: &str, kind: &str, effect: Result<&str, OutcomeFact>, at: u64, lasts| {
+            let (written, outcome) = match effect {
+                Ok(written) => (Some(written.to_string()), OutcomeFact::Ok { value: None }),
+                Err(outcome) => (None, outcome),
+            };
+            OperationFact {
+                id,
+                session,
+                coordinator: node.to_string(),
+                key: "k07".to_string(),
+                kind: kind.to_string(),
+                consistency: "one".to_string(),
+                written,
+                outcome,
+                invoked_micros: at,
+                completed_micros: lasts,
+                report: Some(consistency(id)),
+            }
+        };
+    let seen = |value: &str| Err(OutcomeFact::Ok { value: Some(value.to_string()) });
+    let late = || Err(OutcomeFact::Unknown { reason: "no answer from n1 in time".to_string() });
+    let refused = || Err(OutcomeFact::Fail { reason: "0 of 1 replicas stored it".to_string() });
+    let mut operations = vec![
+        operation(0, 4, "n3", "write", Ok("v140"), 9 * SECOND, Some(9 * SECOND + 2_000)),
+        operation(1, 2, "n1", "read", seen("v100"), 10 * SECOND, Some(10 * SECOND + 1_500)),
+        operation(2, 4, "n3", "write", Ok("v141"), 10 * SECOND + 5, Some(10 * SECOND + 3_000)),
+        operation(3, 2, "n1", "read", seen("v101"), 10 * SECOND + 311_007, Some(10 * SECOND + 312_000)),
+        operation(4, 2, "n1", "delete", late(), 12 * SECOND, Some(13 * SECOND)),
+        operation(5, 5, "n1", "delete", refused(), 14 * SECOND, Some(14 * SECOND + 100)),
+    ];
+    operations[4].report = None;
+    let message = |from: &str, to: &str, sent_micros, ended_micros, lost: Option<&str>| MessageFact {
+        from: from.to_string(),
+        to: to.to_string(),
+        what: "replica get".to_string(),
+        sent_micros,
+        ended_micros,
+        lost: lost.map(str::to_string),
+    };
+    let shown = vec![
+        message("n1", "n2", 10 * SECOND, Some(10 * SECOND + 900), None),
+        message("n1", "n3", 10 * SECOND, Some(10 * SECOND), Some("met a partition")),
+        message("n2", "n1", 10 * SECOND + 950, None, None),
+    ];
+    RunDetail {
+        nodes: ["n1", "n2", "n3", "n4", "n5"].map(str::to_string).to_vec(),
+        operations,
+        messages: MessagesFact { shown, total: 148_204, chosen: "those around the first anomalies".to_string() },
+    }
+}
+
+fn consistency(id: u64) -> ConsistencyFact {
+    let answer = |node: &str, said: &str, version: Option<&str>, after_micros, repaired| AnswerFact {
+        node: node.to_string(),
+        said: said.to_string(),
+        version: version.map(str::to_string),
+        after_micros,
+        repaired,
+    };
+    ConsistencyFact {
+        required: 1,
+        took_micros: 1_200 + id,
+        answers: vec![
+            answer("n1", "holds", Some("1790000000.000100+0@n2"), Some(1_200), false),
+            answer("n2", "has none", None, Some(1_900), true),
+            answer("n3", "nothing by then", None, None, false),
+        ],
+    }
+}
+
+/// The hostile run's detail: the same characters where a page shows words, and more of everything than it draws.
+pub(crate) fn hostile_detail() -> RunDetail {
+    let nasty = "</script><script>alert(1)</script><!-- <b> \" ' & \u{1b}[31m\u{0}".to_string();
+    let mut detail = stormy_detail();
+    for operation in &mut detail.operations {
+        operation.key.push_str(&nasty);
+        operation.coordinator.push_str(&nasty);
+        operation.outcome = OutcomeFact::Unknown { reason: nasty.clone() };
+        for answer in operation.report.iter_mut().flat_map(|report| &mut report.answers) {
+            answer.said.push_str(&nasty);
+        }
+    }
+    let operations = detail.operations.clone();
+    detail.operations = (0..30_000)
+        .map(|id| {
+            let mut operation = operations[id as usize % operations.len()].clone();
+            (operation.id, operation.session, operation.invoked_micros) = (id, id, id * 2_000);
+            operation.completed_micros = Some(id * 2_000 + 1_000_000);
+            operation
+        })
+        .collect();
+    detail.nodes.push(nasty.clone());
+    detail.messages.shown[1].lost = Some(nasty.clone());
+    detail.messages.chosen = nasty;
+    detail
+}
+
+/// A campaign of twelve runs of two scenarios, with failures of two causes.
+pub(crate) fn small_campaign() -> CampaignFacts {
+    let run = |number: u64| {
+        let (verdict, signature) = match number {
+            3 | 7 => ("fails", "lost_writes: lost write"),
+            9 => ("undecided", ""),
+            _ => ("holds", ""),
+        };
+        ResultLine {
+            scenario: format!("scenarios/{}.yaml", if number.is_multiple_of(2) { "calm" } else { "stormy" }),
+            seed: number,
+            verdict: verdict.to_string(),
+            trace: format!("{number:016x}"),
+            signature: signature.to_string(),
+            unmet: if verdict == "holds" { Vec::new() } else { vec![format!("lost_writes {number} instead of 0 <b>")] },
+            wall_micros: 0,
+            cpu_micros: 40_000 + number * 1_000,
+            coverage: 100 + 10 * number.min(8),
+        }
+    };
+    CampaignFacts { source: "out/results.jsonl".to_string(), runs: (0..12).map(run).collect(), torn: true }
+}
+
+/// A CAP report of eight cells of twenty runs: N = 3, one and quorum, without faults and with the minority cut off.
+pub(crate) fn small_cap() -> CapFacts {
+    let mut cells = Vec::new();
+    for fault in ["none", "minority-cut-off"] {
+        for (read, read_replicas) in [("one", 1), ("quorum", 2)] {
+            for (write, write_replicas) in [("one", 1), ("quorum", 2)] {
+                cells.push(cap_cell(fault, (read, read_replicas), (write, write_replicas)));
+            }
+        }
+    }
+    let fault = |key: &str, title: &str, under: &str, struck: &str, others: &str| CapFault {
+        key: key.to_string(),
+        title: title.to_string(),
+        under: under.to_string(),
+        struck: struck.to_string(),
+        others: others.to_string(),
+        about: format!("What {title} does."),
+    };
+    CapFacts {
+        seed: 1,
+        duration_micros: 10 * SECOND,
+        fault_from_micros: 2_500_000,
+        fault_until_micros: 7_500_000,
+        setting: "Three nodes & <some> clients.".to_string(),
+        command: "storm report cap --runs 20".to_string(),
+        faults: vec![
+            fault("none", "no fault", "Without faults", "", ""),
+            fault(
+                "minority-cut-off",
+                "minority cut off",
+                "With the minority cut off",
+                "on the minority side",
+                "on the majority side",
+            ),
+        ],
+        cells,
+    }
+}
+
+fn cap_cell(fault: &str, (read, read_replicas): (&str, u64), (write, write_replicas): (&str, u64)) -> CapCell {
+    let meet = read_replicas + write_replicas > 3;
+    let cut_off = fault != "none";
+    let run = |seed: u64| {
+        let side = |level: u64| {
+            let minority = if cut_off && level > 1 { (0, 80) } else { (80, 80) };
+            vec![minority, (85 + seed % 3, 85 + seed % 3), (90, 90)]
+        };
+        let stale = if meet { 0 } else { (seed % 4) * if cut_off { 30 } else { 1 } };
+        let mut by_age = vec![0; AGE_CLASSES];
+        by_age[if cut_off { 7 } else { 1 }] = stale;
+        CapRun {
+            seed,
+            trace: format!("{seed:016x}"),
+            reads: side(read_replicas),
+            writes: side(write_replicas),
+            examined: 250,
+            stale,
+            examined_whole: 500,
+            stale_whole: stale,
+            stale_age_p50_micros: (stale > 0).then_some(400_000 + seed * 1_000),
+            stale_age_max_micros: (stale > 0).then_some(2_000_000 + seed),
+            kept: 8,
+            lost: 0,
+            read_micros: Some((900 * read_replicas + seed, 9_000 * read_replicas + seed)),
+            write_micros: Some((1_100 * write_replicas + seed, 12_000 * write_replicas + seed)),
+            reads_by_age: [25; AGE_CLASSES].iter().zip(&by_age).map(|(reads, stale)| (*reads).max(*stale)).collect(),
+            stale_by_age: by_age,
+            unsettled: None,
+        }
+    };
+    let key = format!("n3-{read}-{write}-{fault}");
+    CapCell {
+        replay: format!("storm run out/cap/scenarios/{key}.yaml --seed 7"),
+        key,
+        nodes: 3,
+        read: read.to_string(),
+        write: write.to_string(),
+        read_replicas,
+        write_replicas,
+        fault: fault.to_string(),
+        struck: if cut_off { vec![0] } else { Vec::new() },
+        theory: vec![TheoryFact {
+            claim: "the cluster comes to rest".to_string(),
+            seen: "0 of 20 runs did not".to_string(),
+            // One cell is made to contradict theory, so that a page of that can be seen.
+            holds: !(cut_off && read == "quorum" && write == "one"),
+        }],
+        runs: (0..20).map(run).collect(),
+    }
 }
