@@ -63,6 +63,7 @@ pub(super) fn facts(
                 at_micros: anomaly.at_micros,
                 kind: anomaly.kind.to_string(),
                 sentence: anomaly.explanation,
+                operations: anomaly.operations.iter().map(|id| u64::from(*id)).collect(),
             })
             .collect(),
         kinds: kinds(plan, &observed.history),
@@ -156,8 +157,8 @@ fn throughput(history: &History, duration_micros: u64) -> (u64, Vec<BucketFact>)
             .filter_map(|operation| Some(operation.completed_micros? - operation.invoked_micros))
             .collect();
         took.sort_unstable();
-        let p99_micros = took.get((took.len() * 99).div_ceil(100).saturating_sub(1)).copied();
-        BucketFact { at_micros: place * width, ok, fail, unknown, p99_micros }
+        let at = |percent: usize| took.get((took.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+        BucketFact { at_micros: place * width, ok, fail, unknown, p50_micros: at(50), p99_micros: at(99) }
     });
     (width, buckets.collect())
 }
@@ -172,10 +173,13 @@ fn counters(sealed: &Sealed<Observed>) -> Vec<CounterFact> {
         ("messages lost by links", counted.dropped_loss),
         ("messages lost by partitions", counted.dropped_partition),
         ("messages lost by crashes", counted.dropped_down + counted.dropped_reset),
+        ("messages lost by rules", counted.dropped_rule),
+        ("messages damaged", counted.dropped_corrupt),
         ("disk reads", counted.disk.reads),
         ("disk appends", counted.disk.appends),
         ("disk bytes appended", counted.disk.bytes_appended),
         ("disk syncs", counted.disk.syncs),
+        ("disk calls failed or spoilt", counted.disk.faults_injected),
         ("process starts", counted.starts),
         ("kills", counted.kills),
         ("power losses", counted.power_losses),

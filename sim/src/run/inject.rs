@@ -1,18 +1,29 @@
-//! Faults, injected and healed: one task each, from its time to its end.
+//! Faults, injected and healed: one task each, from its time, or from what it waits for, to its end.
+//!
+//! ```text
+//!   at: 5s               wait ─────────────▶ do ── until its end ──▶ undo ─▶ what did it meet?
+//!   when: a sync ...     watch ─▶ fired ───▶ do, at the very moment
+//!                              ╰▶ never, until the workload ends: nothing to tell, and the run is vacuous
+//! ```
 //!
 //! A fault that is still in force when the workload ends is healed then. Each says how many messages or operations it met:
-//! a fault that met nothing proves nothing.
+//! a fault that met nothing proves nothing. What draws, draws from a stream of the fault's own.
 
+mod disks;
+mod machines;
+mod network;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cluster::world::{NodeId, Peer};
-use engine::world::TaskHandle as _;
+use cluster::world::NodeId;
+use engine::world::{Rng, TaskHandle as _};
 
 use super::Injected;
-use super::links::{Change, LinkChanges, Scope};
-use super::nodes::{Cluster, latency, peer};
-use crate::scenario::{Injection, Member, Plan, Power, ScheduledFault, Victim};
-use crate::world::{Laboratory, SimulatedTask};
+use super::links::LinkChanges;
+use super::nodes::{Cluster, peer};
+use crate::scenario::{Damage, Event, Happening, Injection, Plan, ScheduledFault, Trigger, damage, note};
+use crate::world::{DiskCopy, Laboratory, Mark, SimulatedTask, Watch, Watched};
 
 /// Every fault of a run, under way.
 pub(super) struct Injections {
@@ -42,27 +53,52 @@ pub(super) fn begin(
 ) -> Injections {
     let done: Arc<Mutex<Vec<Injected>>> = Arc::default();
     let links = LinkChanges::new(laboratory, plan);
-    let tasks = scheduled.into_iter().map(|fault| {
+    let tasks = scheduled.into_iter().enumerate().map(|(place, fault)| {
+        let rng = laboratory.rng(&format!("injection {place}"));
         let (laboratory_of_fault, links) = (laboratory.clone(), links.clone());
-        let injector = Injector { laboratory: laboratory_of_fault, cluster: cluster.clone(), links, zero };
-        let (done, duration) = (done.clone(), plan.workload.duration_micros);
+        let mut injector =
+            Injector { laboratory: laboratory_of_fault, cluster: cluster.clone(), links, zero, rng, copy: None };
+        let (done, plan) = (done.clone(), plan.clone());
         laboratory.spawn(async move {
-            injector.wait_until(fault.at_micros).await;
-            let end = fault.until_micros.unwrap_or(duration);
+            injector.take_copy(&fault.injection).await;
+            let duration = plan.workload.duration_micros;
+            let Some(at_micros) = injector.begins(&fault, duration).await else { return };
+            let end = match fault.when {
+                None => fault.until_micros.unwrap_or(duration),
+                Some(_) => fault.lasts_micros.map_or(duration, |lasts| duration.min(at_micros + lasts)),
+            };
             let met = injector.inject(&fault.injection, end).await;
-            let instant = matches!(fault.injection, Injection::ClockStep { .. });
-            let (name, targets) = describe(&fault.injection);
+            if fault.injection.is_of_the_network() {
+                injector.laboratory.mark(Mark::Heal);
+            }
+            let (name, targets) = fault.injection.told();
             done.lock().unwrap_or_else(PoisonError::into_inner).push(Injected {
                 fault: fault.fault,
                 name,
                 targets,
-                at_micros: fault.at_micros,
-                until_micros: (!instant).then_some(end),
+                at_micros,
+                until_micros: (!fault.injection.is_instant()).then_some(end),
                 met,
+                damaged: damaged(&plan, &fault),
             });
         })
     });
     Injections { tasks: tasks.collect(), done }
+}
+
+/// Whose copies a fault has damaged, and how.
+fn damaged(plan: &Plan, fault: &ScheduledFault) -> BTreeMap<NodeId, Damage> {
+    let mut nodes = BTreeMap::new();
+    let Some(damage) = damage(plan, &plan.faults[fault.fault].action) else { return nodes };
+    match &fault.injection {
+        Injection::Crash { victims, .. } => victims.iter().for_each(|victim| note(&mut nodes, victim.node, damage)),
+        Injection::RollingRestart { turns, .. } => turns.iter().for_each(|turn| note(&mut nodes, turn.node, damage)),
+        Injection::ReplaceDisk { node, .. } | Injection::BitRot { node, .. } | Injection::Disk { node, .. } => {
+            note(&mut nodes, *node, damage);
+        }
+        _ => {}
+    }
+    nodes
 }
 
 struct Injector {
@@ -70,6 +106,9 @@ struct Injector {
     cluster: Cluster,
     links: LinkChanges,
     zero: u64,
+    rng: Rng,
+    /// The copy of a disk that this fault puts back.
+    copy: Option<DiskCopy>,
 }
 
 impl Injector {
@@ -78,156 +117,64 @@ impl Injector {
         self.laboratory.sleep_until_micros(self.zero + micros).await;
     }
 
+    /// How much of the workload has passed.
+    fn now(&self) -> u64 {
+        self.laboratory.now_micros() - self.zero
+    }
+
+    fn micros_until(&self, micros: u64) -> u64 {
+        micros.saturating_sub(self.now())
+    }
+
+    /// Takes the copy that a fault will put back, when its time has come.
+    async fn take_copy(&mut self, injection: &Injection) {
+        if let Injection::ReplaceDisk { node, taken_micros: Some(taken), .. } = injection {
+            self.wait_until(*taken).await;
+            self.copy = Some(self.cluster.member(*node).machine.disk().copy());
+        }
+    }
+
+    /// Waits for the moment at which a fault begins, and returns it; `None` when what it waits for does not come.
+    async fn begins(&self, fault: &ScheduledFault, duration: u64) -> Option<u64> {
+        let Some(trigger) = fault.when else {
+            self.wait_until(fault.at_micros).await;
+            return Some(fault.at_micros);
+        };
+        if fault.at_micros > self.now() {
+            self.wait_until(fault.at_micros).await;
+        }
+        let watch = self.laboratory.watch(watch(&trigger));
+        tokio::select! {
+            biased;
+            micros = watch.fired() => Some(micros - self.zero),
+            () = self.wait_until(duration) => None,
+        }
+    }
+
     /// Does one fault, waits until its end, undoes it, and tells what it met.
     async fn inject(&self, injection: &Injection, end: u64) -> u64 {
-        let network = self.laboratory.network();
-        match injection {
-            Injection::Partition { groups } => {
-                let groups: Vec<Vec<Peer>> = groups.iter().map(|group| peers(group)).collect();
-                let partition = network.split(&groups);
-                self.wait_until(end).await;
-                network.unblock(partition)
-            }
-            Injection::PartitionOneWay { from, to } => {
-                let partition = network.block(&peers(from), &peers(to));
-                self.wait_until(end).await;
-                network.unblock(partition)
-            }
-            Injection::Isolate { node } => {
-                let others = self.cluster.nodes().filter(|other| other != node).map(Peer::Node).collect();
-                let partition = network.split(&[vec![Peer::Node(*node)], others]);
-                self.wait_until(end).await;
-                network.unblock(partition)
-            }
-            Injection::Crash { power, victims } => self.crash(*power, victims).await,
-            Injection::Pause { node } => self.pause(*node, end).await,
-            Injection::SlowDisk { node, factor } => self.slow_disk(*node, *factor, end).await,
-            Injection::SlowLink { from, to, latency: slow } => {
-                let change = Change { latency: Some(latency(*slow)), ..Change::default() };
-                self.change_links(Scope::Links(peers(from), peers(to)), change, end).await
-            }
-            Injection::Network { latency: slow, loss_ppm, duplicate_ppm } => {
-                let change = Change { latency: slow.map(latency), loss_ppm: *loss_ppm, duplicate_ppm: *duplicate_ppm };
-                self.change_network(change, end).await
-            }
-            Injection::ClockStep { node, by_micros } => {
-                let machine = &self.cluster.member(*node).machine;
-                let sent = machine.counters().messages_sent;
-                machine.clock().step_micros(*by_micros);
-                self.wait_until(end).await;
-                machine.counters().messages_sent - sent
-            }
+        if let Some(met) = self.inject_network(injection, end).await {
+            return met;
         }
-    }
-
-    /// Crashes the victims at once; each comes back by itself.
-    async fn crash(&self, power: Power, victims: &[Victim]) -> u64 {
-        let before = self.laboratory.counters();
-        let mut struck = 0;
-        for victim in victims {
-            struck += self.strike(power, victim.node);
+        if let Some(met) = self.inject_disk(injection, end).await {
+            return met;
         }
-        // One timeline for all victims: (time, node, true to start it or false to crash it again).
-        let mut events: Vec<(u64, NodeId, bool)> = Vec::new();
-        for victim in victims {
-            let mut at = self.laboratory.now_micros() + victim.down_micros;
-            events.push((at, victim.node, true));
-            for again in &victim.again {
-                at += again.after_micros;
-                events.push((at, victim.node, false));
-                at += again.down_micros;
-                events.push((at, victim.node, true));
-            }
-        }
-        events.sort_unstable();
-        for (at, node, start) in events {
-            self.laboratory.sleep_until_micros(at).await;
-            if start {
-                self.cluster.member(node).start();
-            } else {
-                struck += self.strike(power, node);
-            }
-        }
-        let after = self.laboratory.counters();
-        struck + after.dropped_down + after.dropped_reset - before.dropped_down - before.dropped_reset
-    }
-
-    fn strike(&self, power: Power, node: NodeId) -> u64 {
-        match power {
-            Power::Lost => self.cluster.power_loss(node),
-            Power::Kept => self.cluster.kill(node),
-        }
-    }
-
-    async fn pause(&self, node: NodeId, end: u64) -> u64 {
-        let machine = &self.cluster.member(node).machine;
-        let delivered = machine.counters().messages_delivered;
-        machine.pause();
-        self.wait_until(end).await;
-        machine.resume();
-        machine.counters().messages_delivered - delivered
-    }
-
-    async fn slow_disk(&self, node: NodeId, factor: u32, end: u64) -> u64 {
-        let machine = &self.cluster.member(node).machine;
-        let (disk, before) = (machine.disk(), machine.counters().disk.operations());
-        let mut settings = disk.settings();
-        settings.slow_factor *= u64::from(factor);
-        disk.set(settings);
-        self.wait_until(end).await;
-        let mut settings = disk.settings();
-        settings.slow_factor /= u64::from(factor);
-        disk.set(settings);
-        machine.counters().disk.operations() - before
-    }
-
-    /// Changes the whole network until the end, beside whatever else changes it. Every declared change must have met
-    /// something, so the least of them counts.
-    async fn change_network(&self, change: Change, end: u64) -> u64 {
-        let before = self.laboratory.counters();
-        self.change_links(Scope::Network, change, end).await;
-        let now = self.laboratory.counters();
-        let met = [
-            change.latency.map(|_| now.messages_sent - before.messages_sent),
-            change.loss_ppm.map(|_| now.dropped_loss - before.dropped_loss),
-            change.duplicate_ppm.map(|_| now.messages_duplicated - before.messages_duplicated),
-        ];
-        met.into_iter().flatten().min().unwrap_or(0)
-    }
-
-    /// Puts a change in force until the end; returns how many frames met it, for links of their own.
-    async fn change_links(&self, scope: Scope, change: Change, end: u64) -> u64 {
-        let number = self.links.begin(&self.laboratory, scope, change);
-        self.wait_until(end).await;
-        self.links.end(&self.laboratory, number)
+        self.inject_machine(injection, end).await.expect("every fault is one of a network, a disk or a machine")
     }
 }
 
-fn peers(members: &[Member]) -> Vec<Peer> {
-    members.iter().map(peer).collect()
-}
-
-/// A fault's name and targets, for people.
-fn describe(injection: &Injection) -> (String, String) {
-    let list = |members: &[Member]| members.iter().map(Member::to_string).collect::<Vec<_>>().join(" ");
-    match injection {
-        Injection::Partition { groups } => {
-            ("partition".to_string(), groups.iter().map(|group| list(group)).collect::<Vec<_>>().join(" | "))
+/// A trigger as the world watches for it.
+fn watch(trigger: &Trigger) -> Watch {
+    let mark = |event| match event {
+        Event::Heal => Mark::Heal,
+        Event::Restart { node } => Mark::Restart(node),
+    };
+    let what = match trigger.what {
+        Happening::Operation { node, operation, file } => Watched::Operation { node, operation, file },
+        Happening::Message { message, from, to } => {
+            Watched::Message { message, from: from.as_ref().map(peer), to: to.as_ref().map(peer) }
         }
-        Injection::PartitionOneWay { from, to } => {
-            ("one-way partition".to_string(), format!("{} -> {}", list(from), list(to)))
-        }
-        Injection::Isolate { node } => ("isolated".to_string(), node.to_string()),
-        Injection::Crash { power, victims } => {
-            let name = if *power == Power::Lost { "power lost" } else { "killed" };
-            (name.to_string(), victims.iter().map(|victim| victim.node.to_string()).collect::<Vec<_>>().join(" "))
-        }
-        Injection::Pause { node } => ("paused".to_string(), node.to_string()),
-        Injection::SlowDisk { node, factor } => (format!("disk {factor} x slower"), node.to_string()),
-        Injection::SlowLink { from, to, .. } => ("slow link".to_string(), format!("{} -> {}", list(from), list(to))),
-        Injection::Network { .. } => ("network".to_string(), "all links".to_string()),
-        Injection::ClockStep { node, by_micros } => {
-            (format!("clock {}", crate::scenario::time_signed_text(*by_micros)), node.to_string())
-        }
-    }
+        Happening::Event(event) => Watched::Mark(mark(event)),
+    };
+    Watch { what, count: trigger.count, after: trigger.after.map(mark) }
 }

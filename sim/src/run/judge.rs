@@ -1,10 +1,12 @@
-//! The verdict: each expectation of the scenario against what the checks find, and four things that every run demands.
+//! The verdict: each expectation of the scenario against what the checks find, and what every run demands.
 //!
 //! ```text
 //!   expectations of the file        held │ not held │ nothing examined: vacuous │ not within bounds: undecided
 //!   no phantom values               a value that nobody wrote is never right
-//!   files are sound                 what `stormglass verify` reads of every node at rest
-//!   the cluster comes to rest       after healing every node serves, every key is readable at `all`, its replicas are equal
+//!   files are sound                 what `stormglass verify` reads of every node at rest whose data no fault has damaged
+//!   the cluster comes to rest       after healing every node serves, every key is readable at `all`, its replicas are equal;
+//!                                   a node whose data a fault has damaged may refuse, with an error
+//!   the fault budget is kept        what the damage leaves to be promised: see `budget`
 //!   enough happened                 every declared fault met traffic, every kind of operation had its ok results
 //! ```
 
@@ -14,12 +16,13 @@ use std::path::Path;
 use reports::facts::{ExpectationFact, Held, Verdict};
 
 use super::nodes::DATA;
-use super::{Observed, whole};
+use super::{Observed, Refusal, budget, whole};
 use crate::check::convergence::FinalRead;
 use crate::check::linearizable::DEFAULT_STEPS_PER_KEY;
+use crate::check::soundness::NodeAtRest;
 use crate::check::{
-    Anomaly, AnomalyKind, Findings, Index, convergence, linearizable, lost_writes, resurrection, sessions, soundness,
-    stale_reads,
+    Anomaly, AnomalyKind, Findings, Index, causality, convergence, linearizable, lost_writes, resurrection, sessions,
+    soundness, stale_reads,
 };
 use crate::history::{Operation, OperationKind};
 use crate::scenario::{Comparison, Expectation, Plan, Selection, share_text, time_text};
@@ -40,17 +43,20 @@ struct Found {
     phantom: Findings,
     soundness: Findings,
     sessions: sessions::SessionFindings,
+    /// Nothing, unless the scenario asks.
+    causality: causality::CausalFindings,
     linearizable: linearizable::Linearizability,
     convergence: Findings,
 }
 
 pub(super) fn judge(plan: &Plan, observed: &Observed) -> Judged {
-    let found = examine(observed);
+    let found = examine(plan, observed);
     let mut expectations: Vec<ExpectationFact> =
         plan.expect.iter().map(|expectation| hold(expectation, plan, observed, &found)).collect();
     expectations.push(no_phantoms(&found));
     expectations.push(sound(&found));
     expectations.push(rest(observed));
+    expectations.push(budget::keep(plan, observed, &found.lost_writes, &found.stale));
     expectations.push(enough(plan, observed));
     let worst = |held| expectations.iter().any(|expectation| expectation.held == held);
     let verdict = match () {
@@ -63,7 +69,7 @@ pub(super) fn judge(plan: &Plan, observed: &Observed) -> Judged {
     Judged { verdict, expectations, anomalies: found.anomalies(), failure }
 }
 
-fn examine(observed: &Observed) -> Found {
+fn examine(plan: &Plan, observed: &Observed) -> Found {
     let index = Index::of(&observed.history);
     let reads = stale_reads::check(&index);
     let last = final_values(observed);
@@ -74,20 +80,29 @@ fn examine(observed: &Observed) -> Found {
     lost_writes.anomalies.retain(|anomaly| !is_phantom(anomaly));
     let mut phantom = reads.phantom;
     phantom.anomalies.extend(phantom_finals);
+    // What a fault has damaged is not sound, and need not be.
+    let damaged = budget::damaged(observed);
+    let whole: Vec<NodeAtRest> =
+        observed.disks.iter().filter(|disk| !damaged.contains_key(&disk.node)).cloned().collect();
+    let asks = |expectation: &Expectation| {
+        matches!(expectation, Expectation::MonotonicWrites(_) | Expectation::WritesFollowReads(_))
+    };
+    let causality = if plan.expect.iter().any(asks) { causality::check(&index) } else { Default::default() };
     Found {
         lost_writes,
         stale: reads.stale,
         resurrections: resurrection::check(&index, &last, observed.settled_micros),
         phantom,
-        soundness: soundness::check(&observed.disks, Path::new(DATA), observed.settled_micros),
+        soundness: soundness::check(&whole, Path::new(DATA), observed.settled_micros),
         sessions: sessions::check(&index),
+        causality,
         linearizable: linearizable::check(&index, DEFAULT_STEPS_PER_KEY),
         convergence: convergence::check(&observed.at_rest, observed.settled_micros),
     }
 }
 
 /// What each key holds in the end, where a final read said so.
-fn final_values(observed: &Observed) -> BTreeMap<String, Option<String>> {
+pub(super) fn final_values(observed: &Observed) -> BTreeMap<String, Option<String>> {
     let value = |(key, at_rest): (&String, &convergence::KeyAtRest)| {
         at_rest.reads.values().find_map(|read| match read {
             FinalRead::Value(value) => Some((key.clone(), Some(value.clone()))),
@@ -108,6 +123,8 @@ impl Found {
             self.soundness,
             self.sessions.monotonic_reads,
             self.sessions.read_your_writes,
+            self.causality.monotonic_writes,
+            self.causality.writes_follow_reads,
             self.linearizable.findings,
             self.convergence,
         ];
@@ -125,6 +142,8 @@ fn hold(expectation: &Expectation, plan: &Plan, observed: &Observed, found: &Fou
         Expectation::Resurrections(is) => count("resurrections", *is, &found.resurrections),
         Expectation::MonotonicReads(is) => count("monotonic_reads", *is, &found.sessions.monotonic_reads),
         Expectation::ReadYourWrites(is) => count("read_your_writes", *is, &found.sessions.read_your_writes),
+        Expectation::MonotonicWrites(is) => count("monotonic_writes", *is, &found.causality.monotonic_writes),
+        Expectation::WritesFollowReads(is) => count("writes_follow_reads", *is, &found.causality.writes_follow_reads),
         Expectation::Linearizable(demanded) => linearizability(*demanded, &found.linearizable),
         Expectation::Converged => {
             let findings = &found.convergence;
@@ -240,11 +259,15 @@ fn sound(found: &Found) -> ExpectationFact {
     let number = found.soundness.anomalies.len();
     let held = if number == 0 { Held::Yes } else { Held::No };
     let observed = if number == 0 { "yes".to_string() } else { format!("{number} nodes are not") };
-    fact("files are sound", "every node's".to_string(), observed, found.soundness.examined, held, &found.soundness)
+    fact("files are sound", "where undamaged".to_string(), observed, found.soundness.examined, held, &found.soundness)
 }
 
 fn rest(observed: &Observed) -> ExpectationFact {
+    let damaged = budget::damaged(observed);
+    let is_unexplained = |refusal: &&Refusal| !damaged.contains_key(&refusal.node);
+    let told = |refusal: &Refusal| format!("{} {}", refusal.node, refusal.reason);
     let mut restless = observed.unsettled.clone();
+    restless.extend(observed.refusals.iter().filter(is_unexplained).map(told));
     for (key, at_rest) in &observed.at_rest {
         if at_rest.rows.values().any(|row| Some(row) != at_rest.rows.values().next()) {
             restless.push(format!("the replicas of {key} still differ"));
@@ -256,13 +279,21 @@ fn rest(observed: &Observed) -> ExpectationFact {
         }
     }
     let settled = restless.is_empty();
+    let refusing: Vec<String> = observed.refusals.iter().map(|refusal| refusal.node.to_string()).collect();
+    let rests = match (settled, refusing.is_empty()) {
+        (false, _) => "no".to_string(),
+        (true, true) => "yes".to_string(),
+        (true, false) => format!("yes, while {} refuses", refusing.join(" ")),
+    };
+    let refusals = || observed.refusals.iter().map(told).collect();
+    let note: Vec<String> = if settled { refusals() } else { restless };
     ExpectationFact {
         name: "comes to rest".to_string(),
         demanded: "readable, replicas equal".to_string(),
-        observed: if settled { "yes" } else { "no" }.to_string(),
+        observed: rests,
         examined: observed.at_rest.len() as u64,
         held: if settled { Held::Yes } else { Held::No },
-        note: restless.join("; "),
+        note: note.join("; "),
     }
 }
 

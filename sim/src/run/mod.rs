@@ -8,30 +8,43 @@
 //!
 //! What happens inside is a function of plan and seed alone. Judging happens afterwards, on plain values.
 
+mod budget;
+mod detail;
 mod facts;
 mod inject;
 mod judge;
 mod links;
 mod nodes;
+mod panics;
 mod phases;
 mod sessions;
 mod settle;
 
-use std::any::Any;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use reports::RunFacts;
+use cluster::world::NodeId;
+use reports::{RunDetail, RunFacts};
 
+use self::detail::Reports;
+pub use self::detail::{Choice, MESSAGES_DRAWN_MAX};
+use self::panics::PanicSlot;
 use crate::check::Phase;
 use crate::check::convergence::KeyAtRest;
+use crate::check::lost_writes::FinalValues;
 use crate::check::soundness::NodeAtRest;
 use crate::history::History;
-use crate::scenario::{Plan, Recoveries, schedule};
-use crate::world::{Counters, Laboratory, Sealed, TraceHash, run_sealed_keeping};
+use crate::scenario::{Damage, Plan, Recoveries, ScheduledFault, schedule};
+use crate::world::{
+    Counters, Laboratory, MessageLog, Recording, Sealed, TraceHash, laboratory_rng, run_sealed_recording,
+    thread_cpu_micros,
+};
 
 /// How far the virtual clock of a run has come, for whoever shows progress.
 pub type Progress = Arc<AtomicU64>;
@@ -47,6 +60,8 @@ pub struct Run {
     pub trace: TraceHash,
     /// The last events as text, when they were asked for.
     pub trace_tail: Vec<String>,
+    /// Processor time of the run and of its judgement. Not a fact of the seed.
+    pub cpu_micros: u64,
 }
 
 /// One fault that was injected, and what it met.
@@ -59,6 +74,15 @@ struct Injected {
     at_micros: u64,
     until_micros: Option<u64>,
     met: u64,
+    /// Whose copies of the data it has damaged.
+    damaged: BTreeMap<NodeId, Damage>,
+}
+
+/// What a node refuses at the end, with its own error: to start, or to read a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Refusal {
+    node: NodeId,
+    reason: String,
 }
 
 /// What the laboratory saw, before anything is judged. Times count from the workload's start.
@@ -71,12 +95,18 @@ struct Observed {
     settled_micros: u64,
     /// Why the cluster did not come to rest; empty when it did.
     unsettled: Vec<String>,
+    /// What single nodes refuse, each with its error.
+    refusals: Vec<Refusal>,
     counters: Counters,
     /// Counters of the nodes themselves, summed.
     node_counters: Vec<(&'static str, u64)>,
     recoveries: Recoveries,
     /// The disks when everything was at rest.
     disks: Vec<NodeAtRest>,
+    /// Empty unless they were to be kept; times count from the run's beginning.
+    messages: MessageLog,
+    /// When the workload started, since the run began.
+    zero_micros: u64,
 }
 
 /// Runs `plan` with `seed` in a world of its own.
@@ -86,37 +116,124 @@ pub fn run(plan: &Plan, seed: u64) -> Run {
 
 /// Like [`run`]; moves `progress` (virtual microseconds of the workload) along, and keeps the last `trace_tail` events.
 pub fn run_watched(plan: &Plan, seed: u64, progress: &Progress, trace_tail: usize) -> Run {
-    let started = Instant::now();
+    run_recording(plan, seed, progress, Recording::last(trace_tail))
+}
+
+/// Like [`run`]; moves `progress` along, and records events.
+pub fn run_recording(plan: &Plan, seed: u64, progress: &Progress, recording: Recording) -> Run {
+    let watch = StopWatch::start();
+    judged(plan, seed, watch, sealed(plan, seed, progress, recording, None))
+}
+
+/// Like [`run_recording`]; also returns what a page shows of every operation, and of the messages that `choice` picks.
+pub fn run_in_detail(
+    plan: &Plan,
+    seed: u64,
+    progress: &Progress,
+    recording: Recording,
+    choice: Choice,
+) -> (Run, RunDetail) {
+    let (watch, reports) = (StopWatch::start(), Reports::default());
+    let mut sealed = sealed(plan, seed, progress, recording, Some(reports.clone()));
+    let messages = std::mem::take(&mut sealed.value.messages);
+    let zero = sealed.value.zero_micros;
+    let run = judged(plan, seed, watch, sealed);
+    let detail = detail::detail(plan, &run, &reports, &messages, zero, choice);
+    (run, detail)
+}
+
+/// What a run shows to whoever judges it by measures of their own.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// What the clients saw.
+    pub history: History,
+    /// What each key held in the end, where a final read said so.
+    pub final_values: FinalValues,
+    /// When the final reads were done.
+    pub settled_micros: u64,
+    /// Why the cluster did not come to rest, and what nodes refuse in the end; empty when all is well.
+    pub unsettled: Vec<String>,
+    /// The hash of everything that happened.
+    pub trace: TraceHash,
+}
+
+/// Runs `plan` with `seed` in a world of its own, and judges nothing.
+pub fn run_unjudged(plan: &Plan, seed: u64) -> Seen {
+    let sealed = sealed(plan, seed, &Progress::default(), Recording::last(0), None);
+    let final_values = judge::final_values(&sealed.value);
+    let Observed { history, settled_micros, mut unsettled, refusals, .. } = sealed.value;
+    unsettled.extend(refusals.into_iter().map(|refusal| format!("{} refuses: {}", refusal.node, refusal.reason)));
+    Seen { history, final_values, settled_micros, unsettled, trace: sealed.trace }
+}
+
+/// The inside of a run. With `reports`, coordinators' reports go there, and messages are kept.
+fn sealed(
+    plan: &Plan,
+    seed: u64,
+    progress: &Progress,
+    recording: Recording,
+    reports: Option<Reports>,
+) -> Sealed<Observed> {
     let (inside, watched) = (plan.clone(), progress.clone());
-    let run = move || run_sealed_keeping(trace_tail, seed, move |laboratory| observe(laboratory, inside, watched));
-    let sealed = match catch_unwind(AssertUnwindSafe(run)) {
+    let panic_slot = PanicSlot::default();
+    let slot = panic_slot.clone();
+    let run = move || {
+        run_sealed_recording(recording, seed, move |laboratory| {
+            slot.watch();
+            observe(laboratory, inside, watched, reports)
+        })
+    };
+    match catch_unwind(AssertUnwindSafe(run)) {
         Ok(sealed) => sealed,
         // A panic of the code under test is a finding like any other, and must not end a campaign.
-        Err(panic) => Sealed::of(Observed { unsettled: vec![panic_text(&*panic)], ..Observed::default() }),
-    };
+        Err(panic) => Sealed::of(Observed { unsettled: vec![panic_slot.told(&*panic)], ..Observed::default() }),
+    }
+}
+
+/// When a run began, for whoever asks how long it took outside.
+struct StopWatch {
+    started: Instant,
+    cpu_micros_before: u64,
+}
+
+impl StopWatch {
+    fn start() -> Self {
+        Self { started: Instant::now(), cpu_micros_before: thread_cpu_micros() }
+    }
+}
+
+fn judged(plan: &Plan, seed: u64, watch: StopWatch, sealed: Sealed<Observed>) -> Run {
     let phases = phases::of(plan, &sealed.value.injected);
     let judged = judge::judge(plan, &sealed.value);
-    let wall = started.elapsed();
+    let wall = watch.started.elapsed();
     let facts = facts::facts(plan, seed, &sealed, &phases, judged, wall);
-    Run { facts, history: sealed.value.history, trace: sealed.trace, trace_tail: sealed.trace_tail }
+    let cpu_micros = sealed.cpu_micros + thread_cpu_micros() - watch.cpu_micros_before;
+    Run { facts, history: sealed.value.history, trace: sealed.trace, trace_tail: sealed.trace_tail, cpu_micros }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    format!("the code under test panicked: {}", text.unwrap_or("without a message"))
+/// The faults that a run of `plan` with `seed` meets, as it meets them.
+pub fn fault_schedule(plan: &Plan, seed: u64) -> Vec<ScheduledFault> {
+    schedule(plan, &laboratory_rng(seed).fork(FAULTS))
 }
 
-async fn observe(laboratory: Laboratory, plan: Plan, progress: Progress) -> Observed {
+/// The random stream that faults are drawn from.
+const FAULTS: &str = "faults";
+
+async fn observe(laboratory: Laboratory, plan: Plan, progress: Progress, reports: Option<Reports>) -> Observed {
     let plan = Arc::new(plan);
+    if reports.is_some() {
+        laboratory.keep_messages(detail::MESSAGES_KEPT_MAX);
+    }
     let (cluster, failures) = nodes::Cluster::start(&laboratory, &plan).await;
     let zero = laboratory.now_micros();
     if !failures.is_empty() {
         return Observed { unsettled: failures, ..Observed::default() };
     }
-    let scheduled = schedule(&plan, &laboratory.rng("faults"));
+    let scheduled = schedule(&plan, &laboratory.rng(FAULTS));
     let injections = inject::begin(&laboratory, &cluster, &plan, scheduled, zero);
-    let history = sessions::run_workload(&laboratory, &cluster, &plan, zero, &progress).await;
+    let history = sessions::run_workload(&laboratory, &cluster, &plan, zero, &progress, reports).await;
     let injected = injections.finish().await;
+    cluster.reopen_what_stopped();
     let rest = settle::settle(&laboratory, &cluster, &plan, zero).await;
     progress.store(plan.workload.duration_micros, Ordering::Relaxed);
     Observed {
@@ -125,10 +242,13 @@ async fn observe(laboratory: Laboratory, plan: Plan, progress: Progress) -> Obse
         at_rest: rest.keys,
         settled_micros: laboratory.now_micros() - zero,
         unsettled: rest.failures,
+        refusals: rest.refusals,
         counters: laboratory.counters(),
         node_counters: cluster.take_counters(),
         recoveries: cluster.recoveries(),
         disks: cluster.disks(),
+        messages: laboratory.take_messages(),
+        zero_micros: zero,
     }
 }
 

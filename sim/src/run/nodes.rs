@@ -4,7 +4,7 @@
 //!   machine n1 ── process ──▶ Node::start (recovery) ──▶ serving, seen through its slot ── crash ──▶ slot empty
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -51,6 +51,8 @@ pub(super) struct Cluster {
     members: Arc<BTreeMap<NodeId, Machine>>,
     placement: Arc<Placement>,
     survival: Survival,
+    /// Nodes that a fault has crashed and will start again.
+    away: Arc<Mutex<BTreeSet<NodeId>>>,
 }
 
 impl Cluster {
@@ -69,7 +71,8 @@ impl Cluster {
             scenario::Survival::Nothing => Survival::Nothing,
             scenario::Survival::Everything => Survival::Everything,
         };
-        let cluster = Self { members: Arc::new(members), placement: Arc::new(placement), survival };
+        let (members, placement, away) = (Arc::new(members), Arc::new(placement), Arc::default());
+        let cluster = Self { members, placement, survival, away };
         for member in cluster.members.values() {
             member.start();
         }
@@ -87,6 +90,16 @@ impl Cluster {
 
     pub(super) fn placement(&self) -> &Placement {
         &self.placement
+    }
+
+    /// Gives a node into a fault's hands, which will start it again; false when it is in another's.
+    pub(super) fn leaves(&self, node: NodeId) -> bool {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).insert(node)
+    }
+
+    /// Takes a node back from a fault.
+    pub(super) fn is_back(&self, node: NodeId) {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).remove(&node);
     }
 
     /// Takes a machine's power.
@@ -112,6 +125,36 @@ impl Cluster {
             let refused = self.members.values().any(|member| member.lock().failure.is_some());
             if failures.is_empty() || refused || laboratory.now_micros() >= deadline_micros {
                 return failures;
+            }
+            laboratory.sleep_micros(LOOK_MICROS).await;
+        }
+    }
+
+    /// Does what an operator does when the faults are over: starts again every node that could not start, and every one
+    /// whose engine has stopped writing, which is what its error asks for.
+    pub(super) fn reopen_what_stopped(&self) {
+        for (node, member) in self.members.iter() {
+            let (serving, failed) = (member.serving(), member.lock().failure.is_some());
+            if failed || serving.is_some_and(|node| node.poisoned().is_some()) {
+                self.kill(*node);
+                member.start();
+            }
+        }
+    }
+
+    /// Waits until every node serves or has said why it does not. Returns those that have not come that far, and those
+    /// that refuse.
+    pub(super) async fn wait_until_started(
+        &self,
+        laboratory: &Laboratory,
+        deadline_micros: u64,
+    ) -> (Vec<String>, BTreeMap<NodeId, String>) {
+        loop {
+            let starting: Vec<String> =
+                self.members.iter().filter_map(|(node, member)| member.starting(*node)).collect();
+            if starting.is_empty() || laboratory.now_micros() >= deadline_micros {
+                let refusal = |(node, member): (&NodeId, &Machine)| Some((*node, member.lock().failure.clone()?));
+                return (starting, self.members.iter().filter_map(refusal).collect());
             }
             laboratory.sleep_micros(LOOK_MICROS).await;
         }
@@ -190,6 +233,10 @@ impl Machine {
                 *slot.counters.entry(name).or_default() += count;
             }
         }
+    }
+
+    fn starting(&self, node: NodeId) -> Option<String> {
+        self.trouble(node).filter(|_| self.lock().failure.is_none())
     }
 
     fn trouble(&self, node: NodeId) -> Option<String> {

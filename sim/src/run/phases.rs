@@ -52,6 +52,8 @@ fn three(injected: &[Injected], end: u64) -> Vec<Phase> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn fault(name: &str, at_micros: u64, until_micros: u64) -> Injected {
@@ -62,6 +64,7 @@ mod tests {
             at_micros,
             until_micros: Some(until_micros),
             met: 1,
+            damaged: BTreeMap::new(),
         }
     }
 

@@ -6,24 +6,26 @@
 //!                        ╰───────────────────────── idle again ◀─────────────────────╯
 //! ```
 //!
-//! Slow operations never make the load lighter: an arrival that finds nobody idle opens another session. Values are unique
-//! (`v17`), stored with their length (`v17:100`) and padded with dots up to it.
+//! Slow operations never make the load lighter: an arrival that finds nobody idle opens another session. Operations that
+//! the scenario lists go to the sessions it names instead. Values are unique (`v17`), stored with their length (`v17:100`)
+//! and padded with dots up to it.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluster::client::Client;
-use cluster::coordinator::{Failure, Level};
+use cluster::client::{Client, Versioned};
+use cluster::coordinator::{ConsistencyReport, Failure, Level};
 use cluster::world::{ClientId, NodeId};
 use engine::world::Rng;
 use tokio::sync::mpsc;
 
 use super::Progress;
+use super::detail::Reports;
 use super::nodes::Cluster;
 use crate::history::{History, Invocation, OperationId, OperationKind, Outcome, Recorder};
-use crate::scenario::{Coordinators, Plan};
+use crate::scenario::{Coordinators, Plan, near_node};
 use crate::workload::keys::KeyChooser;
 use crate::world::{ClientWorld, Laboratory};
 
@@ -59,6 +61,8 @@ struct Shared {
     zero: u64,
     recorder: Mutex<Recorder>,
     idle: Mutex<Vec<u32>>,
+    /// What coordinators told of operations, for whoever wants to know.
+    reports: Option<Reports>,
 }
 
 /// Sends operations until the workload's end, waits for those in flight, and returns what clients saw.
@@ -68,6 +72,7 @@ pub(super) async fn run_workload(
     plan: &Arc<Plan>,
     zero: u64,
     progress: &Progress,
+    reports: Option<Reports>,
 ) -> History {
     let shared = Arc::new(Shared {
         laboratory: laboratory.clone(),
@@ -75,32 +80,73 @@ pub(super) async fn run_workload(
         zero,
         recorder: Mutex::new(Recorder::new()),
         idle: Mutex::default(),
+        reports,
     });
     let mut sessions = Vec::new();
     for _ in 0..plan.workload.client_count {
         let session = open_session(&shared, cluster, &mut sessions);
         lock(&shared.idle).push(session);
     }
-    let mut arrivals = Arrivals::new(laboratory, plan);
-    loop {
-        arrivals.at_micros += arrivals.gap();
-        if arrivals.at_micros >= plan.workload.duration_micros {
-            break;
-        }
-        laboratory.sleep_until_micros(zero + arrivals.at_micros).await;
-        progress.store(arrivals.at_micros, Ordering::Relaxed);
-        let idle = arrivals.take_idle(&mut lock(&shared.idle));
-        let session = idle.unwrap_or_else(|| open_session(&shared, cluster, &mut sessions));
-        let order = arrivals.order(cluster, session);
-        // A session that was closed is never idle again, so its queue is never used again.
-        let sent = sessions[session as usize].send(order);
-        assert!(sent.is_ok(), "session {session} is idle, so it waits for orders");
+    if plan.workload.operations.is_empty() {
+        send_drawn(&shared, cluster, &mut sessions, progress).await;
+    } else {
+        send_listed(&shared, cluster, &sessions, progress).await;
     }
     drain(&shared, &sessions).await;
     for session in 0..sessions.len() as u32 {
         laboratory.end_client(client_id(session));
     }
     std::mem::take(&mut *lock(&shared.recorder)).finish()
+}
+
+/// Sends what the seed draws, each operation to an idle session or a new one.
+async fn send_drawn(
+    shared: &Arc<Shared>,
+    cluster: &Cluster,
+    sessions: &mut Vec<mpsc::UnboundedSender<Order>>,
+    progress: &Progress,
+) {
+    let (laboratory, plan) = (&shared.laboratory, &shared.plan);
+    let mut arrivals = Arrivals::new(laboratory, plan);
+    loop {
+        arrivals.at_micros += arrivals.gap();
+        if arrivals.at_micros >= plan.workload.duration_micros {
+            return;
+        }
+        laboratory.sleep_until_micros(shared.zero + arrivals.at_micros).await;
+        progress.store(arrivals.at_micros, Ordering::Relaxed);
+        let idle = arrivals.take_idle(&mut lock(&shared.idle));
+        let session = idle.unwrap_or_else(|| open_session(shared, cluster, sessions));
+        let order = arrivals.order(cluster, session);
+        // A session that was closed is never idle again, so its queue is never used again.
+        let sent = sessions[session as usize].send(order);
+        assert!(sent.is_ok(), "session {session} is idle, so it waits for orders");
+    }
+}
+
+/// Sends what the scenario lists.
+async fn send_listed(
+    shared: &Arc<Shared>,
+    cluster: &Cluster,
+    sessions: &[mpsc::UnboundedSender<Order>],
+    progress: &Progress,
+) {
+    let (laboratory, workload) = (&shared.laboratory, &shared.plan.workload);
+    let nodes = cluster.nodes().count();
+    for (operation, number) in workload.operations.iter().zip(1..) {
+        laboratory.sleep_until_micros(shared.zero + operation.at_micros).await;
+        progress.store(operation.at_micros, Ordering::Relaxed);
+        let order = Order {
+            kind: operation.kind,
+            key: operation.key,
+            value: (operation.kind == OperationKind::Write).then_some((number, operation.value_bytes as usize)),
+            node: operation.through.unwrap_or(near_node(operation.client, nodes as u16)),
+        };
+        // A client that was closed sends nothing more; one that is busy finds it in its queue.
+        let _ = sessions[operation.client as usize].send(order);
+    }
+    // The last one is in flight before anybody asks whether something is.
+    laboratory.sleep_micros(1).await;
 }
 
 /// Waits until nothing is in flight: at most a client's timeout, its patience and a little.
@@ -165,7 +211,7 @@ impl Arrivals {
 
     fn coordinator(&mut self, cluster: &Cluster, session: u32, key: u32) -> NodeId {
         let nodes: Vec<NodeId> = cluster.nodes().collect();
-        let near = near(session, nodes.len());
+        let near = near_node(session, nodes.len() as u16);
         let owners = &cluster.placement().explain(key_name(key).as_bytes()).replicas;
         let wanted: Vec<NodeId> = match self.plan.workload.coordinators {
             Coordinators::Any => return near,
@@ -176,15 +222,10 @@ impl Arrivals {
     }
 }
 
-/// The node that a session sits at.
-fn near(session: u32, nodes: usize) -> NodeId {
-    NodeId((session as usize % nodes) as u16 + 1)
-}
-
 fn open_session(shared: &Arc<Shared>, cluster: &Cluster, sessions: &mut Vec<mpsc::UnboundedSender<Order>>) -> u32 {
     let session = sessions.len() as u32;
     let nodes = cluster.nodes().count();
-    let world = shared.laboratory.client(client_id(session), Some(near(session, nodes)));
+    let world = shared.laboratory.client(client_id(session), Some(near_node(session, nodes as u16)));
     let (sender, orders) = mpsc::unbounded_channel();
     sessions.push(sender);
     drop(shared.laboratory.spawn(serve_session(shared.clone(), session, world, orders)));
@@ -204,7 +245,10 @@ async fn serve_session(
     while let Some(order) = orders.recv().await {
         client.ask_node(order.node);
         let id = shared.invoke(session, &order);
-        let outcome = perform(&mut client, &order, shared.level(order.kind), timeout).await;
+        let (outcome, report) = perform(&mut client, &order, shared.level(order.kind), timeout).await;
+        if let (Some(reports), Some(report)) = (&shared.reports, report) {
+            lock(reports).insert(id.0, report);
+        }
         let unknown = matches!(outcome, Outcome::Unknown { .. });
         shared.complete(id, outcome);
         if unknown {
@@ -214,20 +258,28 @@ async fn serve_session(
     }
 }
 
-async fn perform(client: &mut Client<ClientWorld>, order: &Order, level: Level, timeout: Duration) -> Outcome {
+/// Sends one operation; returns how it ended, and what its coordinator told of it.
+async fn perform(
+    client: &mut Client<ClientWorld>,
+    order: &Order,
+    level: Level,
+    timeout: Duration,
+) -> (Outcome, Option<ConsistencyReport>) {
     let key = Bytes::from(key_name(order.key));
     match (order.kind, order.value) {
-        (OperationKind::Read, _) => match client.get(key, level, timeout).await.result {
-            Ok(read) => Outcome::Ok { value: read.value.as_deref().map(value_text) },
-            Err(failure) => outcome(failure),
-        },
+        (OperationKind::Read, _) => {
+            let read = client.get(key, level, timeout).await;
+            let value = |read: Versioned| Outcome::Ok { value: read.value.as_deref().map(value_text) };
+            (read.result.map_or_else(outcome, value), read.report)
+        }
         (OperationKind::Write, Some((number, length))) => {
-            let value = stored_value(number, length);
-            client.put(key, value, level, timeout).await.result.map_or_else(outcome, |_| Outcome::acknowledged())
+            let written = client.put(key, stored_value(number, length), level, timeout).await;
+            (written.result.map_or_else(outcome, |_| Outcome::acknowledged()), written.report)
         }
         (OperationKind::Write, None) => unreachable!("every write has a value"),
         (OperationKind::Delete, _) => {
-            client.delete(key, level, timeout).await.result.map_or_else(outcome, |_| Outcome::acknowledged())
+            let deleted = client.delete(key, level, timeout).await;
+            (deleted.result.map_or_else(outcome, |_| Outcome::acknowledged()), deleted.report)
         }
     }
 }

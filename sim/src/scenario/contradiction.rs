@@ -26,6 +26,14 @@ pub enum Contradiction {
     DemandOnAbsentKind { demanded: u64 },
     #[error("{demanded} ok results are demanded, and this rate, duration and mix send about {sent}; lower `at_least`")]
     DemandExceedsWorkload { demanded: u64, sent: u64 },
+    #[error("`{key}` means nothing beside `operations`: what is listed is sent, and nothing is drawn")]
+    DrawnBesideListed { key: &'static str },
+    #[error("`operations` lists nothing; leave it out, or list what is to be sent")]
+    OperationsEmpty,
+    #[error("{at} is before the operation above it at {before}; list operations in the order of time")]
+    OperationsOutOfOrder { at: String, before: String },
+    #[error("`bytes` is the length of a value, and a {kind} writes none")]
+    BytesOfNoWrite { kind: &'static str },
     #[error("{kind} is never sent: its weight in the mix is 0")]
     KindAbsent { kind: &'static str },
     #[error("a partition needs at least two groups")]
@@ -36,8 +44,24 @@ pub enum Contradiction {
     GroupsOverlap { member: String },
     #[error("there is no other node to be cut off from")]
     NobodyToIsolateFrom,
-    #[error("a fault says either `at: 5s` or `every: 4s..8s`, and one of them")]
+    #[error(
+        "a fault says either `at: 5s` or `every: 4s..8s` or `when: {{ operation: sync, node: n2 }}`, and one of them"
+    )]
     OneOfAtAndEvery,
+    #[error("a trigger says exactly one of operation, message and event")]
+    OneHappening,
+    #[error("nothing in this scenario makes a {event} happen, so this would never fire")]
+    EventNeverHappens { event: String },
+    #[error("`{key}` means nothing here: {reason}")]
+    MeansNothing { key: &'static str, reason: &'static str },
+    #[error("say one of `share: 5%`, `nth: 3` and `count: 2`, or none of them for all")]
+    OneHit,
+    #[error("{what} needs at least {least} nodes; with fewer it cuts nobody off")]
+    TooFewNodes { what: &'static str, least: u16 },
+    #[error("the copy is taken at {taken}, and is to be put back at {at} already: take it earlier")]
+    BackupFromTheFuture { taken: String, at: String },
+    #[error("faults[{other}] may set the {setting} of the same disk at the same time: one at a time can own it")]
+    TwoOwners { setting: &'static str, other: usize },
     #[error("`{key}` belongs to faults that come again and again (`every`)")]
     OnlyWithEvery { key: &'static str },
     #[error("a fault has exactly one action, one of: {valid}; this one has {found}")]

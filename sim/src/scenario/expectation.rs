@@ -181,6 +181,10 @@ pub enum Expectation {
     MonotonicReads(Comparison),
     /// Reads of a session that returned something older than the same session had written.
     ReadYourWrites(Comparison),
+    /// Reads of a session that had seen a write, and returned something older than its writer had written before.
+    MonotonicWrites(Comparison),
+    /// Reads of a session that had seen a write, and returned something older than its writer had read before.
+    WritesFollowReads(Comparison),
     /// Whether each key's history is that of one register that changes at one instant per operation.
     Linearizable(bool),
     /// All replicas of every key hold equal rows after healing.
@@ -212,6 +216,8 @@ impl fmt::Display for Expectation {
             Self::Resurrections(is) => write!(formatter, "resurrections: {is}"),
             Self::MonotonicReads(is) => write!(formatter, "monotonic_reads: {is}"),
             Self::ReadYourWrites(is) => write!(formatter, "read_your_writes: {is}"),
+            Self::MonotonicWrites(is) => write!(formatter, "monotonic_writes: {is}"),
+            Self::WritesFollowReads(is) => write!(formatter, "writes_follow_reads: {is}"),
             Self::Linearizable(is) => write!(formatter, "linearizable: {is}"),
             Self::Converged => write!(formatter, "converged: true"),
             Self::Availability { of, is } => write!(formatter, "availability{of}: {is}"),

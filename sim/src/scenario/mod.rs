@@ -4,6 +4,7 @@
 //!   YAML text ──load──▶ tree ──tree──▶ raw::Scenario ──validate──▶ Plan ──schedule, seed──▶ [ScheduledFault]
 //!             syntax,          shape,                units, names,       times and `any` drawn
 //!             double keys      unknown keys          contradictions
+//!      ▲──────────────────────────────write────────────────────────▶ (from a plan to a text that loads to it)
 //! ```
 //!
 //! After [`parse`] nothing checks again. Errors name file, line, field and what to write instead, all at once (`errors`).
@@ -13,6 +14,7 @@
 //!
 //! What it does not do: run anything. The laboratory takes a plan and a schedule and carries them out.
 
+mod budget;
 mod contradiction;
 mod errors;
 mod expectation;
@@ -25,9 +27,12 @@ mod plan;
 mod raw;
 mod schedule;
 mod tree;
+mod trigger;
 mod units;
 mod validate;
 mod workload;
+mod write;
+mod write_fault;
 
 #[cfg(test)]
 mod tests;
@@ -35,17 +40,23 @@ mod tests;
 use std::fs;
 use std::path::Path;
 
+pub use budget::{Budget, Damage};
+pub(crate) use budget::{damage, note};
 pub use contradiction::Contradiction;
 pub use errors::{Flaw, PROBLEMS_SHOWN_MAX, Problem, Problems, ScenarioError};
 pub use expectation::{Comparison, Expectation, Operator, Selection, Unit};
-pub use fault::{Action, Again, FaultPlan, NodeChoice, Power, Times, Victims};
+pub use fault::{Action, Again, FaultPlan, MessageVerdict, NodeChoice, Power, Times, Victims, WayVerdict};
 pub use library::{LibraryEntry, library};
 pub use link::{Latency, Member};
 pub use path::FieldPath;
 pub use plan::{ClockPlan, ClusterPlan, DiskPlan, Durability, LinkPlan, NetworkPlan, Plan, Recoveries, Survival};
-pub use schedule::{Injection, Recrash, ScheduledFault, Victim, schedule};
+pub use schedule::{Injection, Recrash, ScheduledFault, Turn, Victim, schedule};
+pub use trigger::{Event, Happening, Trigger};
 pub use units::{TIME_MICROS_MAX, TimeRange, WHOLE_PPM, share_text, time_signed_text, time_text};
-pub use workload::{Coordinators, KeyDistribution, PerKind, Window, WorkloadPlan};
+pub use validate::with_operations;
+pub use workload::{Coordinators, KeyDistribution, ListedOperation, PerKind, Window, WorkloadPlan, near_node};
+pub use write::write;
+pub use write_fault::fault_text;
 
 use tree::Note;
 
@@ -71,6 +82,15 @@ pub fn parse(file: &str, text: &str) -> Result<Plan, ScenarioError> {
         let flaw = Flaw::TooBig { bytes: text.len(), bytes_max: FILE_BYTES_MAX };
         return Err(refused(file, vec![(None, FieldPath::root(), flaw)], 0));
     }
+    parse_of_any_length(file, text)
+}
+
+/// Whether a plan that was made from another by hand is one that a file could have: none of its parts contradict.
+pub fn is_valid(plan: &Plan) -> bool {
+    parse_of_any_length(&plan.file, &write(plan, &[])).is_ok_and(|loaded| loaded == *plan)
+}
+
+fn parse_of_any_length(file: &str, text: &str) -> Result<Plan, ScenarioError> {
     let tree = load::tree(text).map_err(|placed| refused(file, vec![*placed], 0))?;
     let raw = tree::read(&tree).map_err(|notes| refused_notes(file, text, notes))?;
     validate::plan(file, &raw).map_err(|notes| refused_notes(file, text, notes))

@@ -14,27 +14,27 @@
 //! clocks:      [{ node: n1, skew: -200ms, drift: 100ppm }]
 //! workload:    { clients: 4, duration: 10s, rate: 100/s, timeout: 2s, coordinators: any | owners | outsiders,
 //!                keys: { count: 16, distribution: uniform | { zipf: 0.99 } }, value_bytes: 16..100,
-//!                mix: { read: 50, write: 50, delete: 0 }, consistency: { read, write, delete: one | quorum | all | 2 } }
-//! faults:      - at: 5s                        # or: every: 4s..8s, from: 0s, until: 25s
+//!                mix: { read: 50, write: 50, delete: 0 }, consistency: { read, write, delete: one | quorum | all | 2 },
+//!                operations: [{ at: 5ms, client: c0, kind: write, key: k3, bytes: 40, through: n2 }] }   # nothing is drawn
+//! faults:      - at: 5s                        # or: every: 4s..8s, from: 0s, until: 25s; or: when: ..., from: 0s
 //!                for: 10s                      # a range or one time; without it, until the workload ends
-//!                                              # one action:
-//!                partition: [[n1, n2], [n3, c0]]             partition_one_way: { from: [n1], to: [n2] }
-//!                isolate: { node: n1 | any }                 pause: { node }
-//!                crash: { node: n1 | any | all, power: lost | kept, down: 1s..3s, again: { after: 1ms..5ms, times: 1 } }
-//!                slow_disk: { node, by: 50 }                 slow_link: { from, to, latency }
-//!                network: { latency, loss, duplicate }       clock_step: { node, by: -300ms }
-//! expect:      { lost_writes, stale_reads, resurrections, monotonic_reads, read_your_writes: 0 | ">= 1",
-//!                linearizable: true | false, converged: true, availability: ">= 60%" | [{ during: 6s..14s, through: [n1], kind: read, is: ">= 60%" }],
+//!                                              # one action: see `fault`
+//! expect:      { lost_writes, stale_reads, resurrections, monotonic_reads, read_your_writes, monotonic_writes,
+//!                writes_follow_reads: 0 | ">= 1", linearizable: true | false, converged: true,
+//!                availability: ">= 60%" | [{ during: 6s..14s, through: [n1], kind: read, is: ">= 60%" }],
 //!                latency: [{ kind: read, percentile: p99, during, through, is: "<= 30ms" }] }
 //! at_least:    { read: 100, write: 100, delete: 100,         # ok results; of each kind in the mix, unless said
 //!                torn_tails: 0, interrupted_recoveries: 0 }  # what recoveries met, all nodes together
 //! ```
+
+mod fault;
 
 use std::fmt;
 
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+pub(super) use self::fault::*;
 use super::path::FieldPath;
 
 /// A scalar as written, and where it stands.
@@ -71,6 +71,14 @@ impl<'de> Deserialize<'de> for Text {
 pub(super) enum TextOrMap<T> {
     Text(Text),
     Map(T),
+}
+
+/// One name, or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum TextOrList {
+    Text(Text),
+    List(Vec<Text>),
 }
 
 /// One demand, or several.
@@ -171,6 +179,17 @@ pub(super) struct Workload {
     pub(super) consistency: Option<PerKind>,
     pub(super) value_bytes: Option<Text>,
     pub(super) coordinators: Option<Text>,
+    pub(super) operations: Option<Vec<Operation>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Operation {
+    pub(super) at: Option<Text>,
+    pub(super) client: Option<Text>,
+    pub(super) kind: Option<Text>,
+    pub(super) key: Option<Text>,
+    pub(super) bytes: Option<Text>,
+    pub(super) through: Option<Text>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -201,75 +220,14 @@ pub(super) struct AtLeast {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Fault {
-    pub(super) at: Option<Text>,
-    pub(super) every: Option<Text>,
-    pub(super) from: Option<Text>,
-    pub(super) until: Option<Text>,
-    pub(super) r#for: Option<Text>,
-    pub(super) partition: Option<Vec<Vec<Text>>>,
-    pub(super) partition_one_way: Option<OneWay>,
-    pub(super) isolate: Option<OfNode>,
-    pub(super) crash: Option<Crash>,
-    pub(super) pause: Option<OfNode>,
-    pub(super) slow_disk: Option<ByNode>,
-    pub(super) slow_link: Option<SlowLink>,
-    pub(super) network: Option<Weather>,
-    pub(super) clock_step: Option<ByNode>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct OneWay {
-    pub(super) from: Option<Vec<Text>>,
-    pub(super) to: Option<Vec<Text>>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct OfNode {
-    pub(super) node: Option<Text>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct ByNode {
-    pub(super) node: Option<Text>,
-    pub(super) by: Option<Text>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Crash {
-    pub(super) node: Option<Text>,
-    pub(super) power: Option<Text>,
-    pub(super) down: Option<Text>,
-    pub(super) again: Option<Again>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Again {
-    pub(super) after: Option<Text>,
-    pub(super) times: Option<Text>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct SlowLink {
-    pub(super) from: Option<Vec<Text>>,
-    pub(super) to: Option<Vec<Text>>,
-    pub(super) latency: Option<TextOrMap<Latency>>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Weather {
-    pub(super) latency: Option<TextOrMap<Latency>>,
-    pub(super) loss: Option<Text>,
-    pub(super) duplicate: Option<Text>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Expect {
     pub(super) lost_writes: Option<Text>,
     pub(super) stale_reads: Option<Text>,
     pub(super) resurrections: Option<Text>,
     pub(super) monotonic_reads: Option<Text>,
     pub(super) read_your_writes: Option<Text>,
+    pub(super) monotonic_writes: Option<Text>,
+    pub(super) writes_follow_reads: Option<Text>,
     pub(super) linearizable: Option<Text>,
     pub(super) converged: Option<Text>,
     pub(super) availability: Option<TextMapOrList<Availability>>,

@@ -8,19 +8,21 @@
 //! ```
 //!
 //! Every fault draws from a stream of its own, so that adding or removing one (as `storm shrink` does) changes no other's
-//! times. A node that is down or paused is not crashed or paused again: faults with a time of their own claim their nodes
+//! times. A fault that waits for something to happen (`when`) has everything drawn but its time. A node that is down or paused is not crashed or paused again: faults with a time of their own claim their nodes
 //! first, then those that come again and again take whoever is left. An occurrence that finds nobody is left out.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use cluster::world::NodeId;
 use engine::world::Rng;
 
-use super::fault::{Action, Again, FaultPlan, NodeChoice, Power, Times, Victims};
-use super::link::{Latency, Member};
+pub use self::injection::{Injection, Recrash, Turn, Victim};
+use super::fault::{Action, Again, FaultPlan, NodeChoice, Times, Victims};
 use super::plan::Plan;
-use super::units::{TimeRange, share_text, time_signed_text, time_text};
+use super::trigger::Trigger;
+use super::units::TimeRange;
+
+mod injection;
 
 #[cfg(test)]
 mod tests;
@@ -30,66 +32,19 @@ mod tests;
 pub struct ScheduledFault {
     /// Its place in `plan.faults`, by which a run knows which declared fault met traffic.
     pub fault: usize,
-    /// When it begins, in microseconds of the workload.
+    /// When it begins, in microseconds of the workload; not before, where it waits for something.
     pub at_micros: u64,
+    /// What it waits for, if it does.
+    pub when: Option<Trigger>,
+    /// How long it lasts from when it begins; `None` until the workload ends, or for ever.
+    pub lasts_micros: Option<u64>,
     /// When it ends: its effect is undone, or the last crashed node is back. `None` for what the end of the workload
-    /// heals, and for what nothing undoes (a clock step).
+    /// heals, for what nothing undoes (a clock step), and for what waits.
     pub until_micros: Option<u64>,
     /// What it does.
     pub injection: Injection,
     /// `faults[0] partition n1 n2 | n3 n4 n5`, for people.
     pub name: String,
-}
-
-/// An [`Action`] with nothing left open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)] // The fields are those of `Action`.
-pub enum Injection {
-    /// No frame passes between different groups.
-    Partition { groups: Vec<Vec<Member>> },
-    /// No frame passes in this direction.
-    PartitionOneWay { from: Vec<Member>, to: Vec<Member> },
-    /// This node and all others hear nothing of each other.
-    Isolate { node: NodeId },
-    /// These nodes crash at once.
-    Crash { power: Power, victims: Vec<Victim> },
-    /// This node's tasks stand still.
-    Pause { node: NodeId },
-    /// This node's disk takes `factor` times as long.
-    SlowDisk { node: NodeId, factor: u32 },
-    /// These links take this long.
-    SlowLink { from: Vec<Member>, to: Vec<Member>, latency: Latency },
-    /// The whole network changes where a field is given.
-    Network { latency: Option<Latency>, loss_ppm: Option<u32>, duplicate_ppm: Option<u32> },
-    /// This node's wall clock jumps.
-    ClockStep { node: NodeId, by_micros: i64 },
-}
-
-/// A node that crashes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Victim {
-    /// Which.
-    pub node: NodeId,
-    /// How long it is gone before its first restart.
-    pub down_micros: u64,
-    /// What happens to it after that, in turn.
-    pub again: Vec<Recrash>,
-}
-
-/// A crash soon after a restart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recrash {
-    /// How long after the restart before it.
-    pub after_micros: u64,
-    /// How long the node is gone then.
-    pub down_micros: u64,
-}
-
-impl Victim {
-    /// From the first crash to the last restart.
-    pub fn outage_micros(&self) -> u64 {
-        self.down_micros + self.again.iter().map(|again| again.after_micros + again.down_micros).sum::<u64>()
-    }
 }
 
 /// Everything that will go wrong, in the order of time. The same plan and seed give the same schedule; `rng` is not
@@ -112,11 +67,20 @@ pub fn schedule(plan: &Plan, rng: &Rng) -> Vec<ScheduledFault> {
         let lasts_micros = planned.lasts.map(|lasts| lasts.draw(rng));
         let occurrence =
             Occurrence { at_micros, lasts_micros, end_micros: plan.workload.duration_micros, nodes: &nodes };
-        let Some((injection, length_micros)) = occurrence.resolve(&planned.action, &mut claims, rng) else { continue };
-        let until_micros = length_micros.map(|length| at_micros + length);
+        let when = match planned.times {
+            Times::When(trigger) => Some(trigger),
+            _ => None,
+        };
+        // Who is out of service when a trigger fires is only known then.
+        let mut nobody = Claims::default();
+        let claims = if when.is_some() { &mut nobody } else { &mut claims };
+        let Some((injection, lasts_micros)) = occurrence.resolve(&planned.action, claims, rng) else { continue };
+        let until_micros = lasts_micros.filter(|_| when.is_none()).map(|length| at_micros + length);
         scheduled.push(ScheduledFault {
             fault,
             at_micros,
+            when,
+            lasts_micros,
             until_micros: until_micros.filter(|until| *until < plan.workload.duration_micros),
             name: format!("faults[{fault}] {injection}"),
             injection,
@@ -130,10 +94,15 @@ pub fn schedule(plan: &Plan, rng: &Rng) -> Vec<ScheduledFault> {
 fn claim_rank(fault: &FaultPlan) -> u8 {
     let choosy = match &fault.action {
         Action::Crash { victims, .. } => *victims != Victims::One(NodeChoice::Any),
-        Action::Pause { node } => *node != NodeChoice::Any,
+        Action::Pause { node }
+        | Action::Freeze { node }
+        | Action::Wipe { node, .. }
+        | Action::RestoreBackup { node, .. } => *node != NodeChoice::Any,
+        Action::RollingRestart { .. } => true,
         _ => return 0,
     };
     match (fault.times, choosy) {
+        (Times::When(_), _) => 0,
         (Times::At { .. }, true) => 0,
         (Times::At { .. }, false) => 1,
         (Times::Every { .. }, true) => 2,
@@ -144,6 +113,7 @@ fn claim_rank(fault: &FaultPlan) -> u8 {
 fn begin_times(times: Times, duration_micros: u64, rng: &mut Rng) -> Vec<u64> {
     let (every, from_micros, until_micros) = match times {
         Times::At { micros } => return vec![micros],
+        Times::When(trigger) => return vec![trigger.from_micros],
         Times::Every { every, from_micros, until_micros } => (every, from_micros, until_micros),
     };
     assert!(every.least_micros > 0, "validation refuses faults that come without pause");
@@ -185,32 +155,64 @@ impl Occurrence<'_> {
     /// What happens, and for how long; `None` when every node that it could happen to is out of service.
     fn resolve(&self, action: &Action, claims: &mut Claims, rng: &mut Rng) -> Option<(Injection, Option<u64>)> {
         let injection = match action {
-            Action::Partition { groups } => Injection::Partition { groups: groups.clone() },
-            Action::PartitionOneWay { from, to } => Injection::PartitionOneWay { from: from.clone(), to: to.clone() },
-            Action::Isolate { node } => Injection::Isolate { node: self.named(*node, rng)? },
             Action::Crash { victims, power, down, again } => {
                 let victims = self.victims(*victims, *down, *again, claims, rng);
                 let length_micros = victims.iter().map(Victim::outage_micros).max()?;
                 return Some((Injection::Crash { power: *power, victims }, Some(length_micros)));
             }
-            Action::Pause { node } => {
-                let until_micros = self.lasts_micros.map_or(self.end_micros, |lasts| self.at_micros + lasts);
-                let node = self.in_service(*node, until_micros, claims, rng)?;
-                claims.take(node, self.at_micros, until_micros);
-                Injection::Pause { node }
+            Action::Wipe { node, down } => return self.replacement(*node, None, *down, claims, rng),
+            Action::RestoreBackup { node, taken_micros, down } => {
+                return self.replacement(*node, Some(*taken_micros), *down, claims, rng);
             }
-            Action::SlowDisk { node, factor } => Injection::SlowDisk { node: self.named(*node, rng)?, factor: *factor },
-            Action::SlowLink { from, to, latency } => {
-                Injection::SlowLink { from: from.clone(), to: to.clone(), latency: *latency }
+            Action::RollingRestart { power, down, between } => {
+                let turns = self.turns(*down, *between, claims, rng);
+                let length_micros = turns.last().map(|turn| turn.after_micros + turn.down_micros)?;
+                return Some((Injection::RollingRestart { power: *power, turns }, Some(length_micros)));
             }
-            Action::Network { latency, loss_ppm, duplicate_ppm } => {
-                Injection::Network { latency: *latency, loss_ppm: *loss_ppm, duplicate_ppm: *duplicate_ppm }
-            }
-            Action::ClockStep { node, by_micros } => {
-                Injection::ClockStep { node: self.named(*node, rng)?, by_micros: *by_micros }
-            }
+            Action::Pause { node } => Injection::Pause { node: self.stood_still(*node, claims, rng)? },
+            Action::Freeze { node } => Injection::Freeze { node: self.stood_still(*node, claims, rng)? },
+            action => Injection::lasting(action, self.nodes, |choice| self.named(choice, rng))?,
         };
         Some((injection, self.lasts_micros))
+    }
+
+    /// A node whose disk is replaced.
+    fn replacement(
+        &self,
+        node: NodeChoice,
+        taken_micros: Option<u64>,
+        down: TimeRange,
+        claims: &mut Claims,
+        rng: &mut Rng,
+    ) -> Option<(Injection, Option<u64>)> {
+        let down_micros = down.draw(rng);
+        let until_micros = self.at_micros + down_micros;
+        let node = self.in_service(node, until_micros, claims, rng)?;
+        claims.take(node, self.at_micros, until_micros);
+        Some((Injection::ReplaceDisk { node, taken_micros, down_micros }, Some(down_micros)))
+    }
+
+    /// Every node that is in service when its turn comes, in order.
+    fn turns(&self, down: TimeRange, between: TimeRange, claims: &mut Claims, rng: &mut Rng) -> Vec<Turn> {
+        let (mut turns, mut after_micros) = (Vec::new(), 0);
+        for node in self.nodes {
+            let down_micros = down.draw(rng);
+            let (from, until) = (self.at_micros + after_micros, self.at_micros + after_micros + down_micros);
+            if claims.is_free(*node, from, until) {
+                claims.take(*node, from, until);
+                turns.push(Turn { node: *node, after_micros, down_micros });
+            }
+            after_micros += down_micros + between.draw(rng);
+        }
+        turns
+    }
+
+    /// A node that stands still for as long as the fault lasts.
+    fn stood_still(&self, node: NodeChoice, claims: &mut Claims, rng: &mut Rng) -> Option<NodeId> {
+        let until_micros = self.lasts_micros.map_or(self.end_micros, |lasts| self.at_micros + lasts);
+        let node = self.in_service(node, until_micros, claims, rng)?;
+        claims.take(node, self.at_micros, until_micros);
+        Some(node)
     }
 
     fn named(&self, choice: NodeChoice, rng: &mut Rng) -> Option<NodeId> {
@@ -261,51 +263,4 @@ impl Occurrence<'_> {
         }
         chosen
     }
-}
-
-impl fmt::Display for Injection {
-    /// A short phrase for the timeline: `crash n3 (power lost, down 1.9s)`.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Partition { groups } => {
-                let groups: Vec<String> = groups.iter().map(|group| listed(group)).collect();
-                write!(formatter, "partition {}", groups.join(" | "))
-            }
-            Self::PartitionOneWay { from, to } => {
-                write!(formatter, "partition one way {} -> {}", listed(from), listed(to))
-            }
-            Self::Isolate { node } => write!(formatter, "isolate {node}"),
-            Self::Crash { power, victims } => {
-                let power = if *power == Power::Lost { "power lost" } else { "killed" };
-                let nodes: Vec<NodeId> = victims.iter().map(|victim| victim.node).collect();
-                let longest_micros = victims.iter().map(Victim::outage_micros).max().unwrap_or(0);
-                write!(formatter, "crash {} ({power}, back after {})", listed(&nodes), time_text(longest_micros))
-            }
-            Self::Pause { node } => write!(formatter, "pause {node}"),
-            Self::SlowDisk { node, factor } => write!(formatter, "slow disk {node} ({factor} times)"),
-            Self::SlowLink { from, to, latency } => {
-                write!(formatter, "slow link {} -> {} ({})", listed(from), listed(to), time_text(latency.median_micros))
-            }
-            Self::Network { latency, loss_ppm, duplicate_ppm } => {
-                formatter.write_str("network")?;
-                for (what, text) in [
-                    ("latency", latency.map(|latency| time_text(latency.median_micros))),
-                    ("loss", loss_ppm.map(share_text)),
-                    ("duplicate", duplicate_ppm.map(share_text)),
-                ] {
-                    if let Some(text) = text {
-                        write!(formatter, " {what} {text}")?;
-                    }
-                }
-                Ok(())
-            }
-            Self::ClockStep { node, by_micros } => {
-                write!(formatter, "clock step {node} by {}", time_signed_text(*by_micros))
-            }
-        }
-    }
-}
-
-fn listed<T: fmt::Display>(items: &[T]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }

@@ -3,6 +3,8 @@
 //!
 //! The damage is drawn from a fixed seed: a text that once broke the reader breaks it again.
 
+mod faults;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -142,6 +144,61 @@ fn every_key_of_the_format_is_understood() {
     assert_eq!(plan.at_least, PerKind { read: 10, write: 20, delete: 0 });
     assert_eq!(plan.at_least_recoveries, Recoveries { torn_tails: 3, interrupted: 2 });
     assert_eq!((plan.cluster.wal_segment_bytes, plan.cluster.memtable_bytes), (8_192, 4_096));
+}
+
+#[test]
+fn operations_that_are_listed_are_the_workload() {
+    let lines = "workload:\n  clients: 2\n  keys: { count: 3 }\n  operations:\n    - { at: 5ms, client: c1, kind: write, key: k2, \
+                 bytes: 40, through: n3 }\n    - { at: 5ms, client: c0, kind: write, key: k0 }\n    - { at: 9s, client: c0, kind: \
+                 read, key: k2 }\n";
+    let plan = parse("x.yaml", &with(lines)).unwrap_or_else(|error| panic!("{error}"));
+    let operation = |at_micros, client, kind, key, value_bytes, through| ListedOperation {
+        at_micros,
+        client,
+        kind,
+        key,
+        value_bytes,
+        through,
+    };
+    let (read, write) = (crate::history::OperationKind::Read, crate::history::OperationKind::Write);
+    assert_eq!(
+        plan.workload.operations,
+        [
+            operation(5_000, 1, write, 2, 40, Some(NodeId(3))),
+            operation(5_000, 0, write, 0, 16, None),
+            operation(9_000_000, 0, read, 2, 0, None),
+        ]
+    );
+    assert_eq!(plan.workload.mix, PerKind { read: 1, write: 2, delete: 0 });
+    assert_eq!(plan.at_least, PerKind { read: 1, write: 1, delete: 0 });
+}
+
+#[test]
+fn a_list_of_operations_that_cannot_be_sent_is_refused() {
+    for (operations, complaint) in [
+        ("[]", "`operations` lists nothing"),
+        ("[{ at: 1s, client: c4, kind: read, key: k0 }]", "client c4 does not exist; the workload has c0 to c3"),
+        ("[{ at: 1s, client: n1, kind: read, key: k0 }]", "'n1' is not the name of a client, as in c0"),
+        ("[{ at: 1s, client: c0, kind: read, key: k16 }]", "operations[0].key: 'k16' is out of bounds"),
+        ("[{ at: 1s, client: c0, kind: read, key: k01 }]", "'k01' is not the name of a key"),
+        ("[{ at: 1s, client: c0, kind: raed, key: k0 }]", "did you mean 'read'?"),
+        ("[{ at: 1s, client: c0, kind: read, key: k0, bytes: 20 }]", "a read writes none"),
+        ("[{ at: 1s, client: c0, kind: write, key: k0, bytes: 2 }]", "operations[0].bytes: '2' is out of bounds"),
+        ("[{ at: 1s, client: c0, kind: read, key: k0, through: n4 }]", "node n4 does not exist"),
+        ("[{ at: 10s, client: c0, kind: read, key: k0 }]", "nothing would meet this"),
+        ("[{ client: c0, kind: read, key: k0 }]", "'at' is missing"),
+        (
+            "[{ at: 2s, client: c0, kind: read, key: k0 }, { at: 1s, client: c0, kind: read, key: k0 }]",
+            "operations[1].at: 1s is before the operation above it at 2s",
+        ),
+    ] {
+        refused(&format!("workload: {{ operations: {operations} }}"), complaint);
+    }
+    let one = "operations: [{ at: 1s, client: c0, kind: read, key: k0 }]";
+    for drawn in ["rate: 5/s", "mix: { read: 1 }", "value_bytes: 20", "coordinators: any"] {
+        refused(&format!("workload: {{ {drawn}, {one} }}"), "means nothing beside `operations`");
+    }
+    refused(&format!("workload: {{ {one} }}\nat_least: {{ read: 2 }}"), "2 ok results are demanded");
 }
 
 #[test]
@@ -402,7 +459,7 @@ const PIECES: [&str; 24] = [
 #[test]
 fn no_damage_to_a_scenario_makes_the_reader_panic_and_every_complaint_has_a_place_in_the_file() {
     let mut texts: Vec<String> = library_texts().into_iter().map(|(_, text)| text).collect();
-    texts.extend([MANUAL.to_string(), EVERYTHING.to_string()]);
+    texts.extend([MANUAL.to_string(), EVERYTHING.to_string(), faults::EVERY_FAULT.to_string()]);
     let mut rng = Rng::from_seed(11);
     let (mut right, mut wrong) = (0, 0);
     for round in 0..4_000 {

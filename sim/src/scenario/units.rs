@@ -195,10 +195,10 @@ fn scaled(text: &str, factor: u64) -> Option<u64> {
         None => (text, ""),
     };
     let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 18 || fraction.len() > 12 || !all_digits(whole) || !all_digits(fraction) {
+    if whole.is_empty() || whole.len() > 20 || fraction.len() > 12 || !all_digits(whole) || !all_digits(fraction) {
         return None;
     }
-    // At most 30 digits and a factor below 2^32: below 2^132 only on paper, so it is checked all the same.
+    // At most 32 digits and a factor below 2^32: more than 128 bits on paper, so it is checked.
     let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
     let product = digits.checked_mul(u128::from(factor))?;
     let denominator = 10_u128.pow(fraction.len() as u32);
@@ -313,6 +313,8 @@ mod tests {
         assert_eq!(rate("200/s"), Ok(200));
         assert!(rate("200").is_err() && rate("0/s").is_err() && rate("0.5/s").is_err());
         assert_eq!(whole_number("16", 1, 16), Ok(16));
+        assert_eq!(whole_number(&u64::MAX.to_string(), 0, u64::MAX), Ok(u64::MAX));
+        assert!(whole_number("18446744073709551616", 0, u64::MAX).is_err());
         assert!(whole_number("17", 1, 16).is_err() && whole_number("-1", 0, 16).is_err());
         assert_eq!(size_range("16..100", 16, 1_000), Ok((16, 100)));
         assert!(size_range("8", 16, 1_000).is_err() && size_range("100..16", 16, 1_000).is_err());

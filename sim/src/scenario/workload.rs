@@ -1,12 +1,14 @@
 //! The workload as a plan has it: kinds of operation, how many of each, on which keys, through whom, at which level.
 //!
 //! Arrivals come at one total rate. One that finds no idle session opens a new one, so that slow operations never make the
-//! workload lighter (no coordinated omission); a session whose operation ended as `unknown` is closed. This file only has
-//! the numbers; the clients that live by them are in the laboratory's `workload` room.
+//! workload lighter (no coordinated omission); a session whose operation ended as `unknown` is closed. A scenario may also
+//! list its operations one by one, as those that `storm shrink` writes do; then nothing is drawn. This file only has the
+//! numbers; the clients that live by them are in the laboratory's `workload` room.
 
 use std::fmt;
 
 use cluster::coordinator::Level;
+use cluster::world::NodeId;
 
 use super::units::time_text;
 use crate::history::OperationKind;
@@ -36,6 +38,27 @@ pub struct WorkloadPlan {
     pub value_bytes_most: u32,
     /// Which node is asked.
     pub coordinators: Coordinators,
+    /// Exactly what is sent, in the order of time; empty where rate, keys and mix are drawn from. The mix then counts the
+    /// operations of each kind.
+    pub operations: Vec<ListedOperation>,
+}
+
+/// An operation that a scenario lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedOperation {
+    /// When its client gets it, before the workload's end. A client that still waits for an answer sends it afterwards; one
+    /// that was closed never does.
+    pub at_micros: u64,
+    /// The session, below `client_count`.
+    pub client: u32,
+    /// What is asked for.
+    pub kind: OperationKind,
+    /// The key's number, below `key_count`.
+    pub key: u32,
+    /// The length of what a write writes; 0 for other kinds.
+    pub value_bytes: u32,
+    /// The node that is asked; `None` for the one near the client.
+    pub through: Option<NodeId>,
 }
 
 /// One value for each kind of operation.
@@ -81,6 +104,11 @@ pub enum Coordinators {
     Owners,
     /// A node that does not hold the key.
     Outsiders,
+}
+
+/// The node that a client sits at: client *n* at node `n mod nodes`, counted from the first.
+pub fn near_node(client: u32, node_count: u16) -> NodeId {
+    NodeId((client % u32::from(node_count)) as u16 + 1)
 }
 
 /// Part of the workload's time: from (inclusive) until (exclusive).

@@ -57,7 +57,9 @@ impl Checker {
         workload: &WorkloadPlan,
         expect: &mut Vec<Expectation>,
     ) {
-        use Expectation::{LostWrites, MonotonicReads, ReadYourWrites, Resurrections, StaleReads};
+        use Expectation::{
+            LostWrites, MonotonicReads, MonotonicWrites, ReadYourWrites, Resurrections, StaleReads, WritesFollowReads,
+        };
         let deletes: &[OperationKind] = &[OperationKind::Write, OperationKind::Delete];
         let reads: &[OperationKind] = &[OperationKind::Read, OperationKind::Write];
         let demands = [
@@ -66,6 +68,8 @@ impl Checker {
             (&raw.resurrections, "resurrections", Resurrections, deletes),
             (&raw.monotonic_reads, "monotonic_reads", MonotonicReads, reads),
             (&raw.read_your_writes, "read_your_writes", ReadYourWrites, reads),
+            (&raw.monotonic_writes, "monotonic_writes", MonotonicWrites, reads),
+            (&raw.writes_follow_reads, "writes_follow_reads", WritesFollowReads, reads),
         ];
         for (text, key, expectation, kinds_needed) in demands {
             let (Some(text), Some(is)) = (text, self.comparison(text, Unit::Count)) else { continue };

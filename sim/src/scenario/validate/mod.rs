@@ -5,9 +5,17 @@
 //! nothing was noted. This file has the checker and the small readers; its neighbours have one section of the format each.
 
 mod cluster;
+mod disk_faults;
 mod expect;
 mod faults;
+mod machine_faults;
+mod network_faults;
+mod operations;
+mod owners;
+mod trigger;
 mod workload;
+
+pub use operations::with_operations;
 
 use super::contradiction::Contradiction;
 use super::errors::{Flaw, nearest};
@@ -35,10 +43,12 @@ pub(super) fn plan(file: &str, raw: &raw::Scenario) -> Result<Plan, Vec<Note>> {
     let seed = checker.value(&raw.seed, 1, |text| units::whole_number(text, 0, u64::MAX));
 
     let cluster = checker.cluster(&raw.cluster.clone().unwrap_or_default());
-    let workload = checker.workload(&raw.workload.clone().unwrap_or_default(), cluster.replication, cluster.node_count);
+    let raw_workload = raw.workload.clone().unwrap_or_default();
+    let mut workload = checker.workload(&raw_workload, cluster.replication, cluster.node_count);
     checker.node_count = cluster.node_count;
     checker.client_count = workload.client_count;
     checker.duration_micros = workload.duration_micros;
+    checker.list_operations(&raw_workload, &mut workload);
 
     let network = checker.network(&raw.network.clone().unwrap_or_default());
     let disk = checker.disk(&raw.disk.clone().unwrap_or_default());

@@ -24,8 +24,8 @@ const KEYS_MAX: u64 = 1_000_000;
 const ZIPF_THOUSANDTHS_MAX: u64 = 5_000;
 const WEIGHT_MAX: u64 = 1_000_000;
 /// A value must hold the number that makes it unique.
-const VALUE_BYTES_LEAST: u64 = 16;
-const VALUE_BYTES_MOST: u64 = 1024 * 1024;
+pub(super) const VALUE_BYTES_LEAST: u64 = 16;
+pub(super) const VALUE_BYTES_MOST: u64 = 1024 * 1024;
 const VALUE_BYTES_DEFAULT: (u64, u64) = (16, 100);
 /// Ok results demanded of each kind in the mix, unless the scenario says otherwise.
 const AT_LEAST_DEFAULT: u64 = 100;
@@ -62,6 +62,7 @@ impl Checker {
             value_bytes_least: value_bytes_least as u32,
             value_bytes_most: value_bytes_most as u32,
             coordinators,
+            operations: Vec::new(),
         }
     }
 
@@ -112,7 +113,9 @@ impl Checker {
         let path = FieldPath::root().key("at_least");
         let mut demand = |text: &Option<Text>, kind: OperationKind| {
             let weight = workload.mix.of(kind);
-            let default = if weight > 0 { AT_LEAST_DEFAULT } else { 0 };
+            // Of operations that are listed, one of each kind must have worked.
+            let default = if workload.operations.is_empty() { AT_LEAST_DEFAULT } else { 1 };
+            let default = if weight > 0 { default } else { 0 };
             let demanded = self.value(text, default, |text| units::whole_number(text, 0, u64::from(u32::MAX)));
             let sent = expected_operations(workload, weight);
             let refusal = if weight == 0 && demanded > 0 {
@@ -139,6 +142,9 @@ fn weight_total(mix: &PerKind<u32>) -> u64 {
 
 /// About how many operations with this weight in the mix a run sends.
 fn expected_operations(workload: &WorkloadPlan, weight: u32) -> u64 {
+    if !workload.operations.is_empty() {
+        return u64::from(weight);
+    }
     let operations = u128::from(workload.operations_per_second) * u128::from(workload.duration_micros) / 1_000_000;
     (operations * u128::from(weight) / u128::from(weight_total(&workload.mix).max(1))) as u64
 }
