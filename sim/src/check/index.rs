@@ -138,6 +138,11 @@ impl<'h> KeyIndex<'h> {
         Self { key, entries: Vec::new(), values: ABSENT + 1, sources: Vec::new(), offsets: Vec::new() }
     }
 
+    /// The entries of a key, ordered by invocation, for a check that asks for nothing else.
+    pub(crate) fn of_entries(entries: Vec<Entry>, values: u32) -> Self {
+        Self { entries, values, ..Self::new("") }
+    }
+
     fn find_sources(&mut self) {
         let mut installs: Vec<&Entry> = self.entries.iter().filter(|entry| entry.role == Role::Install).collect();
         installs.sort_by_key(|entry| (entry.value, entry.invoked));

@@ -3,12 +3,15 @@
 //! | invariant | file | follows | needs |
 //! |---|---|---|---|
 //! | each key behaves like one register | `linearizable/` | Herlihy & Wing 1990; Wing & Gong 1993; Lowe 2017; Porcupine | history |
+//! | each object of any database behaves like its model | `order/`, `models/` | the same; Gibbons & Korach 1997; Henzinger et al. 2013 | journal |
 //! | no acknowledged write is lost | `lost_writes.rs` | Jepsen's set and register tests | history, value of each key after healing |
 //! | reads are not older than what was acknowledged | `stale_reads.rs` | Golab et al. 2011 (delta-atomicity) | history |
 //! | reads return what was written | `stale_reads.rs` | Adya 1999 (G1a, thin air) | history |
 //! | what was deleted stays deleted | `resurrection.rs` | Cassandra's zombies; LevelDB 178 | history, value of each key after healing |
 //! | a session does not go back in time | `sessions.rs` | Terry et al. 1994 (monotonic reads) | history |
 //! | a session sees its own writes | `sessions.rs` | Terry et al. 1994 (read your writes) | history |
+//! | a session sees the writes of others with what came before them | `causality.rs` | Terry et al. 1994 (monotonic writes, writes follow reads) | history |
+//! | transactions are isolated: snapshot, serializable, strict | `cycles/` | Adya 1999; Cerone & Gotsman 2016; Elle 2020 | transactional history |
 //! | replicas end up equal | `convergence.rs` | Dynamo (DeCandia et al. 2007) | rows of each replica after healing |
 //! | each node's files are sound | `soundness.rs` | RocksDB's and TigerBeetle's invariant checks | an image of each disk at rest |
 //! | how often it answered | `availability.rs` | | history, phases |
@@ -25,17 +28,22 @@
 //! ```
 
 pub mod availability;
+pub mod causality;
 pub mod convergence;
+pub mod cycles;
 mod index;
 pub mod latency;
 pub mod linearizable;
 pub mod lost_writes;
+pub mod models;
+pub mod order;
 pub mod resurrection;
 pub mod sessions;
 pub mod soundness;
 pub mod stale_reads;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod words;
 
 pub use index::Index;
@@ -64,6 +72,10 @@ pub enum AnomalyKind {
     NonMonotonicRead,
     /// A session read something older than its own acknowledged write.
     MissedOwnWrite,
+    /// A session saw a write, and then something older than its writer had written before.
+    NonMonotonicWrite,
+    /// A session saw a write, and then something older than its writer had read before.
+    WriteBeforeItsRead,
     /// Replicas hold different rows.
     DivergedReplicas,
     /// A node's files are damaged, although nothing damaged them.
@@ -83,6 +95,8 @@ impl fmt::Display for AnomalyKind {
             Self::PhantomRead => "phantom read",
             Self::NonMonotonicRead => "non-monotonic read",
             Self::MissedOwnWrite => "missed own write",
+            Self::NonMonotonicWrite => "non-monotonic write",
+            Self::WriteBeforeItsRead => "write before its read",
             Self::DivergedReplicas => "diverged replicas",
             Self::UnsoundFiles => "unsound files",
             Self::DisagreeingReads => "disagreeing reads",

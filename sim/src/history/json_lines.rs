@@ -12,7 +12,7 @@
 //! to its invocation by `process`, and must repeat `f` and `key`. Fields that are not listed here are ignored, so that
 //! other tools may add their own; `node` and `consistency` may be missing.
 //!
-//! The reader refuses what the checks could not judge, with the line's number: see [`LineFault`]. It does not read EDN.
+//! The reader refuses what the checks could not judge, with the line's number: see [`LineFault`]. EDN, and whatever is not ours, is read by `journal`.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;

@@ -18,6 +18,7 @@ mod recorder;
 pub mod specimen;
 #[cfg(test)]
 mod tests;
+pub mod transactions;
 
 pub use json_lines::{HistoryReadError, LineFault, read_json_lines, write_json_lines};
 pub use recorder::{HistoryFault, Invocation, OperationId, Recorder};

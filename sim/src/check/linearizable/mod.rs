@@ -11,7 +11,7 @@
 //! | file | does |
 //! |---|---|
 //! | `problem.rs` | one key's operations, up to a moment: what must be placed, what may be, what nobody can tell from absence |
-//! | `timeline.rs` | invocations and completions in time order, as a list that operations can be lifted out of |
+//! | `../timeline.rs` | invocations and completions in time order, as a list that operations can be lifted out of |
 //! | `search.rs` | Wing and Gong's search (1993) as Lowe (2017) improved it, with rules that spare it the branching |
 //! | `memo.rs` | the configurations that were visited, compared exactly |
 //!
@@ -27,7 +27,6 @@ mod problem;
 mod search;
 #[cfg(test)]
 mod tests;
-mod timeline;
 
 use serde::Serialize;
 
@@ -81,6 +80,15 @@ pub fn check(index: &Index<'_>, steps_per_key: u64) -> Linearizability {
     }
     result.findings = result.findings.sorted();
     result
+}
+
+/// Whether one key's operations are those of a register; `None` when that would take more than `steps`.
+pub(crate) fn decide(key: &KeyIndex<'_>, steps: u64) -> Option<bool> {
+    match search(&Problem::of(key, Moment::END), steps) {
+        Verdict::Linearizable { .. } => Some(true),
+        Verdict::Violated => Some(false),
+        Verdict::Undecided => None,
+    }
 }
 
 /// Finds the completion at which a violated key stopped being linearizable, and what was going on around it.

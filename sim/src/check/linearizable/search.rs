@@ -23,8 +23,8 @@
 
 use super::memo::Memo;
 use super::problem::Problem;
-use super::timeline::{END, Event, Timeline};
 use crate::check::index::{ABSENT, NEVER, Role};
+use crate::check::timeline::{END, Event, Timeline};
 
 /// The outcome of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ struct Search<'p> {
 pub(super) fn search(problem: &Problem, steps: u64) -> Verdict {
     let mut search = Search {
         problem,
-        timeline: Timeline::of(&problem.steps),
+        timeline: Timeline::of(&problem.steps, |step| (step.invoked, step.deadline)),
         value: ABSENT,
         missing_reads: problem.values.iter().map(|facts| facts.reads).collect(),
         used: vec![0; problem.optional.len()],

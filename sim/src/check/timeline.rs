@@ -8,14 +8,12 @@
 //! Lifting both ends of an operation costs four writes and is undone by four, in the opposite order (Lowe 2017, after Wing
 //! and Gong; Knuth's dancing links). At equal times invocations come first: what meets in one microsecond overlaps.
 
-use super::problem::Step;
-
 /// The place before the first event and after the last.
-pub(super) const END: u32 = 0;
+pub(crate) const END: u32 = 0;
 
 /// What stands at a place of the list.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// This step was invoked.
     Invoked(u32),
     /// This step must have taken effect.
@@ -30,7 +28,7 @@ struct Link {
 
 /// The list, of the steps that are not lifted.
 #[derive(Debug)]
-pub(super) struct Timeline {
+pub(crate) struct Timeline {
     events: Vec<Event>,
     links: Vec<Link>,
     /// For each step, the places of its two events.
@@ -38,10 +36,12 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    /// The events of all steps, which are ordered by invocation.
-    pub(super) fn of(steps: &[Step]) -> Self {
+    /// The events of all steps, which are ordered by invocation. `span` tells when one was invoked, and when it has taken
+    /// effect at the latest.
+    pub(crate) fn of<S>(steps: &[S], span: impl Fn(&S) -> (u64, u64)) -> Self {
+        let spans: Vec<(u64, u64)> = steps.iter().map(span).collect();
         let mut due: Vec<u32> = (0..steps.len() as u32).collect();
-        due.sort_by_key(|&step| steps[step as usize].deadline);
+        due.sort_by_key(|&step| spans[step as usize].1);
         let last = 2 * steps.len() as u32;
         let mut timeline = Self {
             // The first is never looked at: it stands for END.
@@ -56,8 +56,8 @@ impl Timeline {
         };
         timeline.events.push(Event::Due(u32::MAX));
         let mut due = due.into_iter().peekable();
-        for (number, step) in steps.iter().enumerate() {
-            while let Some(done) = due.next_if(|&done| steps[done as usize].deadline < step.invoked) {
+        for (number, &(invoked, _)) in spans.iter().enumerate() {
+            while let Some(done) = due.next_if(|&done| spans[done as usize].1 < invoked) {
                 timeline.push_due(done);
             }
             timeline.places[number].0 = timeline.events.len() as u32;
@@ -75,32 +75,32 @@ impl Timeline {
     }
 
     /// The first place; `END` when every step is lifted.
-    pub(super) fn first(&self) -> u32 {
+    pub(crate) fn first(&self) -> u32 {
         self.links[END as usize].next
     }
 
-    pub(super) fn next(&self, place: u32) -> u32 {
+    pub(crate) fn next(&self, place: u32) -> u32 {
         self.links[place as usize].next
     }
 
-    pub(super) fn previous(&self, place: u32) -> u32 {
+    pub(crate) fn previous(&self, place: u32) -> u32 {
         self.links[place as usize].previous
     }
 
     /// The event at a place other than `END`.
-    pub(super) fn event(&self, place: u32) -> Event {
+    pub(crate) fn event(&self, place: u32) -> Event {
         self.events[place as usize]
     }
 
     /// Takes a step's two events out of the list.
-    pub(super) fn lift(&mut self, step: u32) {
+    pub(crate) fn lift(&mut self, step: u32) {
         let (invoked, due) = self.places[step as usize];
         self.unlink(invoked);
         self.unlink(due);
     }
 
     /// Puts the step that was lifted last back where it was.
-    pub(super) fn unlift(&mut self, step: u32) {
+    pub(crate) fn unlift(&mut self, step: u32) {
         let (invoked, due) = self.places[step as usize];
         self.relink(due);
         self.relink(invoked);
