@@ -28,9 +28,6 @@ use crate::world::{Boundary, DiskSettings, Laboratory, NodeSettings, SoloMachine
 /// How many writes each copy holds, `None` for one that is not whole; `None` when they were not looked at.
 type Copies = Option<Vec<Option<usize>>>;
 
-/// Violations of one seed after which it is given up.
-const VIOLATIONS_MOST: usize = 3;
-
 /// What a seed's exploration came to.
 #[derive(Debug, Default)]
 pub struct Exploration {
@@ -225,7 +222,8 @@ impl Explorer<'_> {
 
     fn violated(&mut self, violation: Violation) -> ControlFlow<()> {
         self.found.violations.push(violation);
-        if self.found.violations.len() < VIOLATIONS_MOST { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        let is_enough = self.found.violations.len() >= self.settings.violations_most;
+        if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

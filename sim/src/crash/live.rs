@@ -141,6 +141,9 @@ pub(super) fn words((space, key): &Key) -> String {
     format!("{} in keyspace {space}", key.escape_ascii())
 }
 
+/// A batch that is being written.
+type Writing<W> = <<W as World>::Tasks as Tasks>::Handle<Result<(), Error>>;
+
 /// One process's view of a run.
 pub(super) struct Process<W: World> {
     world: W,
@@ -171,6 +174,7 @@ impl<W: World> Process<W> {
         for step in steps {
             if let Err(error) = self.take(step).await? {
                 self.read_on().await?;
+                self.nothing_is_taken_after(&error).await?;
                 return Ok(Lived::Until(error));
             }
         }
@@ -193,9 +197,12 @@ impl<W: World> Process<W> {
             Step::Sync => return Ok(self.make_durable(db.sync()).await),
             Step::Flush => return Ok(self.make_durable(db.flush()).await),
             Step::Compact => return Ok(self.make_durable(db.compact()).await),
-            Step::Checkpoint => {
+            Step::Checkpoint(batches) => {
                 let path = self.ledger.issue_copy();
-                return Ok(self.make_durable(self.copy(&path)).await);
+                let writers = self.begin_writing(batches);
+                let copied = self.make_durable(self.copy(&path)).await;
+                let written = end_writing(writers).await;
+                return Ok(copied.and(written));
             }
             Step::TakeSnapshot => {
                 let snapshot = db.snapshot();
@@ -229,20 +236,19 @@ impl<W: World> Process<W> {
     }
 
     async fn write_all(&self, batches: &[Vec<Change>]) -> Result<(), Error> {
-        let writers: Vec<_> = batches
+        end_writing(self.begin_writing(batches)).await
+    }
+
+    /// Writes batches, all at the same time, each in a task of its own.
+    fn begin_writing(&self, batches: &[Vec<Change>]) -> Vec<Writing<W>> {
+        batches
             .iter()
             .map(|changes| {
                 let (handles, ledger, changes) = (self.handles.clone(), self.ledger.clone(), changes.clone());
                 let is_durable = self.durability == Durability::Always;
                 self.world.tasks().spawn("writer", async move { write(&handles, &ledger, changes, is_durable).await })
             })
-            .collect();
-        let mut written = Ok(());
-        for writer in writers {
-            let ended = writer.join().await.expect("nobody cancels a writer");
-            written = written.and(ended);
-        }
-        written
+            .collect()
     }
 
     async fn read(&self) -> Result<(), String> {
@@ -273,6 +279,28 @@ impl<W: World> Process<W> {
     async fn read_on(&self) -> Result<(), String> {
         self.read().await.map_err(|message| format!("after a failure, {message}"))
     }
+
+    /// After a commit that failed nothing is taken any more: what is on the disk before it is unknown.
+    async fn nothing_is_taken_after(&self, error: &Error) -> Result<(), String> {
+        if !matches!(error, Error::CommitFailed { .. } | Error::Poisoned { .. }) {
+            return Ok(());
+        }
+        match self.handles.db().write(Batch::new().put("behind a failure", "")).await {
+            Err(Error::Poisoned { .. }) => Ok(()),
+            Ok(_) => Err(format!("after `{error}` another write was taken")),
+            Err(other) => Err(format!("after `{error}` another write was refused with `{other}`, not as poisoned")),
+        }
+    }
+}
+
+/// Waits for writers; the first error is theirs.
+async fn end_writing(writers: Vec<impl TaskHandle<Result<(), Error>>>) -> Result<(), Error> {
+    let mut written = Ok(());
+    for writer in writers {
+        let ended = writer.join().await.expect("nobody cancels a writer");
+        written = written.and(ended);
+    }
+    written
 }
 
 async fn write<W: World>(

@@ -40,13 +40,21 @@ pub struct Settings {
     pub survivors_most_recovering: usize,
     /// One state in so many has its recovery interrupted at each boundary.
     pub interrupt_one_in: u64,
+    /// Violations after which a seed is given up.
+    pub violations_most: usize,
     /// The workload's disk.
     pub disk: DiskSettings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { survivors_most: 24, survivors_most_recovering: 8, interrupt_one_in: 200, disk: DiskSettings::default() }
+        Self {
+            survivors_most: 24,
+            survivors_most_recovering: 8,
+            interrupt_one_in: 200,
+            violations_most: 3,
+            disk: DiskSettings::default(),
+        }
     }
 }
 
@@ -204,7 +212,7 @@ impl Violation {
 }
 
 /// What `run` returns, or the words of its panic.
-pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let words = panic.downcast_ref::<String>().cloned();
         let words = words.or_else(|| panic.downcast_ref::<&str>().map(|words| (*words).to_string()));

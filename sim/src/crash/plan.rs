@@ -48,8 +48,8 @@ pub(super) enum Step {
     Flush,
     /// Merges everything into one level.
     Compact,
-    /// Makes a copy of the database.
-    Checkpoint,
+    /// Makes a copy of the database, while batches are written.
+    Checkpoint(Vec<Vec<Change>>),
     /// Takes a snapshot, and remembers what it shows.
     TakeSnapshot,
     /// Reads every snapshot again: it must show what it did. What is read without one must be what was written.
@@ -128,7 +128,7 @@ impl Plan {
     pub(super) fn twin(&self) -> Self {
         let mut twin = self.clone();
         for step in twin.lives.iter_mut().flat_map(|life| &mut life.steps) {
-            let Step::Write(batches) = step else { continue };
+            let (Step::Write(batches) | Step::Checkpoint(batches)) = step else { continue };
             for (_, action) in batches.iter_mut().flatten() {
                 if let Action::Put(value) | Action::PutUntil(value) = action {
                     *value = [b"S", &value[1..]].concat().into();
@@ -187,7 +187,8 @@ impl Author {
             9 => Step::Compact,
             10 if self.copies < COPIES_MOST => {
                 self.copies += 1;
-                Step::Checkpoint
+                // Who writes one batch after the other writes none meanwhile.
+                Step::Checkpoint((1..self.writers).map(|_| self.batch()).collect())
             }
             _ => Step::Write((0..=self.rng.below(self.writers)).map(|_| self.batch()).collect()),
         }

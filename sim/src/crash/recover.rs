@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::world::{Disk, World};
+use engine::world::{Access, Disk, DiskErrorKind, File, World};
 use engine::{Db, Durability, Error, Options, Recovery};
 
 use super::ledger::{Bounds, Copy, Held, Ledger, Log};
@@ -131,6 +131,7 @@ async fn judge<W: World>(
     let opened_at = ledger.now();
     let count = judge_sequence(log, bounds, &recovery).map_err(Unfit::Wrong)?;
     judge_folder(&world, &recovery).await?;
+    judge_tail(&world, &recovery).await?;
     let held = log.held_after(count);
     judge_keyspaces(&db, &held).map_err(Unfit::Wrong)?;
     let handles = Handles::of(db).await?;
@@ -191,6 +192,22 @@ async fn judge_folder<W: World>(world: &W, recovery: &Recovery) -> Result<(), Un
         )));
     }
     Ok(())
+}
+
+/// What was cut off the log is in the file that recovery names, or more: a tail that an interrupted recovery had copied.
+async fn judge_tail<W: World>(world: &W, recovery: &Recovery) -> Result<(), Unfit> {
+    let Some(tail) = &recovery.torn_tail else { return Ok(()) };
+    let Some(path) = &tail.kept_in else { return Ok(()) };
+    let kept_bytes = match world.disk().open(path, Access::Read).await {
+        Ok(file) => file.len().await.map_err(Error::from)?,
+        Err(error) if error.kind == DiskErrorKind::NotFound => 0,
+        Err(error) => return Err(Error::from(error).into()),
+    };
+    if kept_bytes >= tail.length {
+        return Ok(());
+    }
+    let (path, length) = (path.display(), tail.length);
+    Err(Unfit::Wrong(format!("{length} bytes were cut off the log, and {kept_bytes} of them are kept in {path}")))
 }
 
 /// A keyspace that is written to has its name.

@@ -53,7 +53,7 @@ const BOUNDARIES: [(FileKind, &str); 29] = [
 #[test]
 fn no_crash_state_of_the_engine_loses_what_was_durable_or_holds_what_was_not_written() {
     let settings =
-        Settings { survivors_most: 3, survivors_most_recovering: 2, interrupt_one_in: 100, ..Settings::default() };
+        Settings { survivors_most: 3, survivors_most_recovering: 2, interrupt_one_in: 20, ..Settings::default() };
     let (mut seen, mut states, mut rotated) = (std::collections::BTreeSet::new(), 0, 0);
     for seed in 1..5 {
         let explored = explore(seed, &settings, &mut |state: &State| {

@@ -144,8 +144,9 @@ impl Trials<'_> {
     fn failing_calls(&mut self) -> ControlFlow<()> {
         let plan = Arc::new(Plan::one_by_one(self.seed));
         let seed = self.seed;
-        let Ok(whole) = caught(|| run(&plan, seed, None)).and_then(|run| run) else {
-            return self.ended(Phase::Normal, "no fault", Err("the workload itself goes wrong".to_string()));
+        let whole = match caught(|| run(&plan, seed, None)).and_then(|run| run) {
+            Ok(whole) => whole,
+            Err(message) => return self.ended(Phase::Normal, "no fault", Err(message)),
         };
         let count =
             |operation| whole.boundaries.iter().filter(|boundary| boundary.operation == operation).count() as u64;
@@ -217,7 +218,12 @@ fn all_kept(image: &DiskImage, seed: u64) -> SoloMachine {
 /// A call fails while the engine works.
 fn fail_living(plan: &Arc<Plan>, seed: u64, failing: Failing, rng: &mut Rng) -> Result<Option<Ending>, String> {
     let Run { machine, log, boundaries, stopped_by } = run(plan, seed, Some(failing))?;
-    let Some(error) = stopped_by else { return Ok(None) };
+    let error = match stopped_by {
+        Some(error) => error.to_string(),
+        // A job may be tried again; what was promised holds all the same.
+        None if machine.faults_struck() > 0 => "a failure that stopped nobody".to_string(),
+        None => return Ok(None),
+    };
     let bounds = log.bounds(boundaries.len());
     let image = machine.image();
     for survivor in survivors(&image, SURVIVORS_MOST, rng) {
