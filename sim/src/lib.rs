@@ -6,7 +6,12 @@
 //!   scenario   YAML ─▶ plan ─▶ schedule of faults           world     clocks, disk, network, tasks: simulated
 //!   run        nodes, clients, faults, rest, verdict         workload  which key, which operation, when
 //!   history    what clients saw                              check     what must hold of it, one invariant a file
+//!   campaign   many seeds over all cores, failures by cause, each cause shrunk to a scenario that a person can read
+//!   journal    what clients of any other database saw: read from Jepsen's files and others, or generated; judged by check
+//!   cap        every choice of N, R and W under every kind of fault, measured for the CAP report
 //!   crash      power lost at every I/O boundary of the engine, in every way a disk allows; damage, and failing calls
+//!   syscalls   the same for the system calls that the real program makes, taken down by strace
+//!   transactions   the engine's own transactions, many at once, judged by cycles
 //!   bin/storm  the command line                              (reports, a crate of its own, shows the facts)
 //! ```
 //!
@@ -25,10 +30,15 @@ compile_error!(
      override that file: unset RUSTFLAGS, or add `--cfg madsim` to it"
 );
 
+pub mod campaign;
+pub mod cap;
 pub mod check;
 pub mod crash;
 pub mod history;
+pub mod journal;
 pub mod run;
 pub mod scenario;
+pub mod syscalls;
+pub mod transactions;
 pub mod workload;
 pub mod world;

@@ -131,7 +131,8 @@ fn the_library_is_listed_one_line_each() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let output = storm(&["list", folder.to_str().unwrap()]);
     let printed = String::from_utf8(output.stdout).unwrap();
-    let files = std::fs::read_dir(folder).unwrap().count();
+    let is_scenario = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|end| end == "yaml");
+    let files = std::fs::read_dir(folder).unwrap().map(Result::unwrap).filter(is_scenario).count();
     assert_eq!(printed.lines().count(), files, "{printed}");
     assert!(printed.contains("standard.yaml"));
 }

@@ -28,12 +28,28 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Replay one scenario with one seed, and print the verdict.
     Run(Run),
-    /// Run scenarios over a range of seeds, and name those that do not hold.
-    Fuzz(Fuzz),
+    /// Run scenarios over many seeds on all cores, and shrink what does not hold.
+    Fuzz(crate::fuzz::Fuzz),
+    /// Make a failing scenario as small as it can be while it fails the same way.
+    Shrink(crate::shrink::Shrink),
+    /// Show where two runs part.
+    Diff(crate::diff::Diff),
     /// Lose power at every I/O boundary of the storage engine, in every way a disk allows, and judge what is found.
     Crashes(Crashes),
+    /// Judge the history of any database: is it linearizable?
+    Check(crate::check::Check),
+    /// Make a history, linearizable or not, to try checkers on.
+    Generate(crate::generate::Generate),
+    /// Record the system calls of the real program, lose power between any two of them, and judge what is found.
+    Syscalls(crate::syscalls::Syscalls),
+    /// Attack the engine's transactions, many at once, and judge what clients saw; or judge a history of transactions.
+    Transactions(crate::transactions::Transactions),
     /// List the scenario library, one line each.
     List(List),
+    /// Write a page that opens from a file: of one run, of a campaign, or of what every quorum gives and costs.
+    Report(crate::report::Report),
+    /// Plant known bugs in a copy of the source tree, and see which of them the laboratory finds, and how fast.
+    Museum(crate::museum::Museum),
 }
 
 #[derive(Debug, Args)]
@@ -48,29 +64,15 @@ pub(crate) struct Run {
     /// The seed; without it, the scenario's own.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Write report.md, report.json, charts and the history here.
+    /// Write report.html, report.md, report.json, charts and the history here.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Print the last N events of the trace as well.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) events: usize,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  storm fuzz scenarios/*.yaml --seeds 1..50\n\nEach failure is replayed with: storm run \
-    SCENARIO.yaml --seed N"
-)]
-pub(crate) struct Fuzz {
-    /// The scenarios; without any, all of scenarios/.
-    #[arg(value_name = "SCENARIO.yaml")]
-    pub(crate) scenarios: Vec<PathBuf>,
-    /// The first and the last seed.
-    #[arg(long, value_name = "A..B", default_value = "1..20", value_parser = parse_seeds)]
-    pub(crate) seeds: (u64, u64),
-    /// Runs at a time; without it, one for each processor.
-    #[arg(long, value_name = "N")]
-    pub(crate) jobs: Option<usize>,
+    /// Print every event of the trace, as it happens: virtual microseconds, whose, what, and words in hexadecimal.
+    #[arg(long)]
+    pub(crate) trace: bool,
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +94,12 @@ pub(crate) struct Crashes {
     /// Stop after so many states.
     #[arg(long, value_name = "N")]
     pub(crate) states: Option<u64>,
+    /// Stop after so many seeds.
+    #[arg(long, value_name = "N")]
+    pub(crate) seeds: Option<u64>,
+    /// Stop after so many violations.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) violations: u64,
     /// Judge this state of the first seed again, and tell of no other.
     #[arg(long, value_name = "N", conflicts_with = "trial")]
     pub(crate) state: Option<u64>,
@@ -107,7 +115,8 @@ pub(crate) struct List {
     pub(crate) directory: PathBuf,
 }
 
-fn parse_seeds(text: &str) -> Result<(u64, u64), String> {
+/// `A..B`, the first seed and the last.
+pub(crate) fn parse_seeds(text: &str) -> Result<(u64, u64), String> {
     let parse = |number: &str| number.parse::<u64>().map_err(|error| format!("`{number}`: {error}"));
     let (first, last) = match text.split_once("..") {
         Some((first, last)) => (parse(first)?, parse(last.trim_start_matches('='))?),

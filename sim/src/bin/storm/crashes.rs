@@ -89,10 +89,20 @@ fn bar(json: bool) -> ProgressBar {
 
 impl Campaign<'_> {
     fn work(&self) {
+        let enough = usize::try_from(self.arguments.violations).unwrap_or(usize::MAX);
+        let defaults = Settings::default();
+        let settings = Settings { violations_most: defaults.violations_most.min(enough), ..defaults };
         while !self.is_over() {
             let seed = self.next_seed.fetch_add(1, Ordering::Relaxed);
-            let explored = crash::explore(seed, &Settings::default(), &mut |state| self.see(state));
-            let of_faults = crash::try_faults(seed, &mut |trial| self.hear(trial));
+            if self.arguments.seeds.is_some_and(|seeds| seed - self.arguments.seed >= seeds) {
+                return;
+            }
+            let explored = crash::explore(seed, &settings, &mut |state| self.see(state));
+            let of_faults = if explored.violations.len() < enough {
+                crash::try_faults(seed, &mut |trial| self.hear(trial))
+            } else {
+                Vec::new()
+            };
             let mut found = self.found();
             found.boundaries += explored.boundaries;
             found.manifests_rotated += explored.manifests_rotated;
@@ -100,7 +110,7 @@ impl Campaign<'_> {
             found.violations.extend(explored.violations);
             found.violations.extend(of_faults);
             self.bar.set_message(format!("{} violations", found.violations.len()));
-            if found.violations.len() >= TOLD_MAX {
+            if found.violations.len() >= enough {
                 self.is_over.store(true, Ordering::Relaxed);
             }
         }

@@ -4,10 +4,19 @@
 //! failed; 4 undecided within the given bound.
 
 mod arguments;
+mod check;
 mod crashes;
+mod diff;
 mod fuzz;
+mod generate;
 mod list;
+mod museum;
+mod report;
 mod run;
+mod shrink;
+mod syscalls;
+mod transactions;
+mod transactions_check;
 
 use std::process::ExitCode;
 
@@ -22,8 +31,16 @@ fn main() -> ExitCode {
     let done = match &arguments.command {
         Command::Run(run) => run::run(run, json),
         Command::Fuzz(fuzz) => fuzz::fuzz(fuzz, json),
+        Command::Shrink(shrink) => shrink::shrink(shrink, json),
+        Command::Diff(diff) => diff::diff(diff, json),
         Command::Crashes(crashes) => crashes::crashes(crashes, json),
+        Command::Check(arguments) => check::check(arguments, json),
+        Command::Generate(arguments) => generate::generate(arguments, json),
+        Command::Syscalls(syscalls) => syscalls::syscalls(syscalls, json),
+        Command::Transactions(transactions) => transactions::transactions(transactions, json),
         Command::List(list) => list::list(list, json),
+        Command::Museum(museum) => museum::museum(museum, json),
+        Command::Report(report) => report::report(report, json),
     };
     done.unwrap_or_else(|failed| failed.report(json))
 }
