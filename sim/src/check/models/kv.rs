@@ -27,6 +27,8 @@ pub struct Kv {
     /// Everything with which some read begins: an open-addressing hash table, at most half full. Where two texts have the same
     /// 64 bits, a dead one may be taken for alive, which costs time and changes no verdict.
     beginnings: Vec<u64>,
+    /// The reads with which no other begins: what none of them contains, no read contains.
+    longest: Vec<Value>,
 }
 
 impl Kv {
@@ -51,7 +53,10 @@ impl Kv {
             beginnings[at] = bits;
         }
         reads.sort_unstable_by_key(|&(value, _)| value);
-        Self { reads, beginnings }
+        let is_longest = |pair: &&[(&[u8], Value)]| !pair.get(1).is_some_and(|next| next.0.starts_with(pair[0].0));
+        let behind = (0..texts.len()).map(|at| &texts[at..texts.len().min(at + 2)]);
+        let longest = behind.filter(is_longest).map(|pair| pair[0].1).collect();
+        Self { reads, beginnings, longest }
     }
 
     /// The text, or the dead one.
@@ -200,13 +205,8 @@ impl Model for Kv {
             let written = integer_or_text(journal, call.argument);
             // To write nothing is to delete: every read of the empty text may have seen it.
             let finder = memchr::memmem::Finder::new(&written);
-            let sees = |read: &Call| {
-                let is_read = read.function == Function::Read && read.ending == Ending::Ok;
-                is_read
-                    && read.completed > call.invoked
-                    && finder.find(&integer_or_text(journal, read.second)).is_some()
-            };
-            (number, if calls.iter().any(sees) { Fate::Perhaps } else { Fate::Unseen })
+            let sees = |&read: &Value| finder.find(&integer_or_text(journal, read)).is_some();
+            (number, if self.longest.iter().any(sees) { Fate::Perhaps } else { Fate::Unseen })
         };
         unknown.map(fate).collect()
     }

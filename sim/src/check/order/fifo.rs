@@ -9,8 +9,9 @@
 //! ```
 //!
 //! A search would have to guess the order of concurrent enqueues, and learn only when they are dequeued whether it was right.
-//! An unknown enqueue happened if its value was dequeued, and is left out otherwise. With an unknown dequeue, which may have
-//! taken any value, nothing is decided here.
+//! An unknown enqueue happened if its value was dequeued, and is left out otherwise. An unknown dequeue may have taken any value:
+//! what the known ones contradict stays wrong, and if giving each value that must be gone to an unknown dequeue leaves no
+//! pattern, the history is right. Otherwise the search has to decide.
 
 use crate::journal::{Call, Ending, Function, NEVER, Value};
 
@@ -24,28 +25,51 @@ struct Passage {
 
 /// Whether the calls are those of a queue; `None` where the patterns do not tell.
 pub(super) fn judge(calls: &[Call]) -> Option<bool> {
-    let dequeues = || calls.iter().filter(|call| call.function == Function::Dequeue && call.ending != Ending::Fail);
-    if dequeues().any(|call| call.ending == Ending::Unknown) {
-        return None;
-    }
     let mut passages = passages(calls)?;
-    let mut empty = Vec::new();
-    for dequeue in dequeues() {
-        if dequeue.second == Value::NIL {
-            empty.push((dequeue.invoked, dequeue.completed));
-            continue;
+    let (mut empty, mut unknown) = (Vec::new(), Vec::new());
+    for dequeue in calls.iter().filter(|call| call.function == Function::Dequeue && call.ending != Ending::Fail) {
+        match (dequeue.ending, dequeue.second) {
+            (Ending::Unknown, _) => unknown.push(dequeue.invoked),
+            (_, Value::NIL) => empty.push((dequeue.invoked, dequeue.completed)),
+            _ => {
+                let Ok(place) = passages.binary_search_by_key(&dequeue.second, |passage| passage.value) else {
+                    return Some(false);
+                };
+                let passage = &mut passages[place];
+                if passage.dequeue.0 != NEVER || dequeue.completed < passage.enqueue.0 {
+                    return Some(false);
+                }
+                passage.dequeue = (dequeue.invoked, dequeue.completed);
+            }
         }
-        let Ok(place) = passages.binary_search_by_key(&dequeue.second, |passage| passage.value) else {
-            return Some(false);
-        };
-        let passage = &mut passages[place];
-        if passage.dequeue.0 != NEVER || dequeue.completed < passage.enqueue.0 {
-            return Some(false);
-        }
-        passage.dequeue = (dequeue.invoked, dequeue.completed);
     }
     passages.retain(|passage| passage.enqueue.1 != NEVER || passage.dequeue.0 != NEVER);
-    Some(in_order(&passages) && emptiness_is_possible(&passages, &empty))
+    let fit = |passages: &[Passage]| in_order(passages) && emptiness_is_possible(passages, &empty);
+    if unknown.is_empty() {
+        return Some(fit(&passages));
+    }
+    let certain: Vec<Passage> = passages.iter().copied().filter(|passage| passage.dequeue.0 != NEVER).collect();
+    if !fit(&certain) || !take_lost(&mut passages, unknown, &empty) {
+        return Some(false);
+    }
+    fit(&passages).then_some(true)
+}
+
+/// Gives the values that must have been taken by unknown dequeues, since something behind them was dequeued or the queue was
+/// found empty later, to these: the first to the first. False when there are too few.
+fn take_lost(passages: &mut [Passage], mut unknown: Vec<u32>, empty: &[(u32, u32)]) -> bool {
+    let dequeued = passages.iter().filter(|passage| passage.dequeue.0 != NEVER);
+    let until = dequeued.map(|passage| passage.enqueue.0).chain(empty.iter().map(|empty| empty.0)).max().unwrap_or(0);
+    let is_lost = |passage: &&mut Passage| passage.dequeue.0 == NEVER && passage.enqueue.1 < until;
+    let mut lost: Vec<&mut Passage> = passages.iter_mut().filter(is_lost).collect();
+    lost.sort_unstable_by_key(|passage| passage.enqueue.1);
+    unknown.sort_unstable();
+    let are_enough = lost.len() <= unknown.len();
+    for (passage, invoked) in lost.into_iter().zip(unknown) {
+        // It may have left at any time after that.
+        passage.dequeue = (invoked, NEVER);
+    }
+    are_enough
 }
 
 /// The enqueues, by value; `None` when a value is enqueued twice.

@@ -329,7 +329,9 @@ impl<W: Write> Generator<'_, W> {
         } else {
             self.free.push(call);
         }
-        let pause = self.rng.within(1..200);
+        // A lock is held for a while.
+        let most = if state.holds.is_some() { 4_000 } else { 200 };
+        let pause = self.rng.within(1..most);
         self.agenda.push(Reverse((now + pause, Happening::Begin { client })));
         Ok(())
     }
