@@ -198,8 +198,20 @@ struct Scanner<'t> {
     dialect: Dialect,
 }
 
+/// Blanks, quotation marks and brackets, by their byte.
+const ENDS_A_TOKEN: [bool; 256] = {
+    let mut ends = [false; 256];
+    let bytes = b" \n\t\r,\"{}[]();";
+    let mut at = 0;
+    while at < bytes.len() {
+        ends[bytes[at] as usize] = true;
+        at += 1;
+    }
+    ends
+};
+
 const fn ends_a_token(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\t' | b'\r' | b',' | b'"' | b'{' | b'}' | b'[' | b']' | b'(' | b')' | b';')
+    ENDS_A_TOKEN[byte as usize]
 }
 
 impl<'t> Scanner<'t> {
@@ -397,6 +409,14 @@ impl<'t> Scanner<'t> {
     }
 
     fn time(&mut self) -> Scan<Option<u64>> {
+        // Nearly always a plain number, and longer than the small ones.
+        let digits = self.text[self.at..].iter().take(18).take_while(|byte| byte.is_ascii_digit());
+        let (length, number) =
+            digits.fold((0, 0), |(length, number), &digit| (length + 1, 10 * number + u64::from(digit - b'0')));
+        if length > 0 && self.text.get(self.at + length).is_some_and(|&byte| self.ends_token(byte)) {
+            self.at += length;
+            return Ok(Some(number));
+        }
         let form = self.form(None)?;
         match form.kind {
             FormKind::Small => Ok(Some(u64::from(form.begin))),
