@@ -114,7 +114,8 @@ struct Crash<'a> {
 impl<W: World> Explorer<'_, W> {
     fn phases(&mut self, rng: &Rng) -> Result<(), Failure> {
         let scratch = self.scratch.join("recording");
-        let studio = Studio { stormglass: self.reality.stormglass, scratch: &scratch };
+        let Reality { stormglass, starts, .. } = *self.reality;
+        let studio = Studio { stormglass, starts, scratch: &scratch };
         let life = studio.record(&Script::of_a_life(rng.fork("life")), Model::default(), Story::default())?;
         if self.recording(&life)?.is_break() {
             return Ok(());

@@ -10,9 +10,11 @@
 //! Nothing was damaged, so there is nothing to refuse: any error is a violation.
 
 use std::fs;
+use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock};
 
 use bytes::Bytes;
 use cluster::embedded::key_in_partition;
@@ -24,17 +26,28 @@ use super::model::Tree;
 use super::record::DATA;
 use super::story::{Bounds, Copy, Held, Stamp, Story};
 
-/// How long a program that is being started may take until it lets go of what it got from its parent.
-const FORK_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(10);
-
 /// How the engine is reached: its world, and how to wait for it.
 pub struct Reality<'a, W: World> {
     /// The world that makes the engine's calls.
     pub world: &'a W,
     /// Waits for a call's end on this thread.
     pub wait: Wait,
-    /// The program that is to say the same.
+    /// The program that is recorded, and is to say the same.
     pub stormglass: &'a Path,
+    /// One for all jobs. A program that starts has, for a moment, a copy of every open file, and with it of every lock: it
+    /// starts while no job has a directory open.
+    pub starts: &'a RwLock<()>,
+}
+
+/// Runs a program to its end; it starts while nobody holds a lock of a directory.
+pub(super) fn run_program(command: &mut Command, starts: &RwLock<()>) -> io::Result<Output> {
+    let program = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = {
+        // Spawning returns when the program has replaced the copy of this one.
+        let _nobody_is_open = starts.write().unwrap_or_else(PoisonError::into_inner);
+        program.spawn()?
+    };
+    child.wait_with_output()
 }
 
 /// What a judge found right: how many writes are there, and how many in each copy, if it is one.
@@ -66,9 +79,12 @@ const MARKER: &str = "data/STORMGLASS";
 impl<W: World> Reality<'_, W> {
     /// Judges a state with the engine, in a folder of which nothing is left. `Err` says what is wrong.
     pub(super) fn judge(&self, folder: &Path, case: Case<'_>) -> Result<Judged, String> {
-        let judged = write_out(folder, case.tree)
-            .map_err(|error| format!("{}: {error}", folder.display()))
-            .and_then(|()| self.judge_engine(folder, case));
+        let judged = {
+            let _nothing_starts = self.starts.read().unwrap_or_else(PoisonError::into_inner);
+            write_out(folder, case.tree)
+                .map_err(|error| format!("{}: {error}", folder.display()))
+                .and_then(|()| self.judge_engine(folder, case))
+        };
         remove(folder);
         judged
     }
@@ -103,16 +119,7 @@ impl<W: World> Reality<'_, W> {
             block_bytes: 512,
             ..Options::default()
         };
-        let deadline = std::time::Instant::now() + FORK_TIME_MAX;
-        loop {
-            match BlockingDb::open(self.world.clone(), self.wait, directory, options.clone()) {
-                // A program that another thread is just starting holds every lock of this one until it has begun.
-                Err(Error::InUse { .. }) if std::time::Instant::now() < deadline => {
-                    std::thread::sleep(std::time::Duration::from_millis(1));
-                }
-                opened => return opened,
-            }
-        }
+        BlockingDb::open(self.world.clone(), self.wait, directory, options)
     }
 
     /// Every key, by a scan and by itself.
@@ -199,7 +206,8 @@ impl<W: World> Reality<'_, W> {
 
     /// What the program prints; when it fails, what it says.
     fn program(&self, command: &mut Command) -> Result<Vec<u8>, String> {
-        let output = command.output().map_err(|error| format!("{}: {error}", self.stormglass.display()))?;
+        let output = run_program(command, self.starts);
+        let output = output.map_err(|error| format!("{}: {error}", self.stormglass.display()))?;
         if output.status.success() {
             return Ok(output.stdout);
         }
@@ -256,7 +264,7 @@ fn difference<'a>(found: &'a Held, right: &'a Held) -> Option<&'a [u8]> {
 }
 
 /// Writes files and folders below a folder that is not there yet.
-pub(super) fn write_out(folder: &Path, tree: &Tree) -> std::io::Result<()> {
+pub(super) fn write_out(folder: &Path, tree: &Tree) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     for (path, bytes) in tree {
         let path: PathBuf = folder.join(path);

@@ -15,7 +15,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use cluster::embedded::key_in_partition;
 use engine::world::Rng;
@@ -166,6 +166,8 @@ pub(super) struct Recording {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Studio<'a> {
     pub(super) stormglass: &'a Path,
+    /// See [`super::Reality`].
+    pub(super) starts: &'a RwLock<()>,
     pub(super) scratch: &'a Path,
 }
 
@@ -220,7 +222,7 @@ impl Studio<'_> {
         if *run != Run::Checkpoint {
             command.args(&script.engine);
         }
-        let output = command.output().map_err(|error| {
+        let output = judge::run_program(&mut command, self.starts).map_err(|error| {
             let advice = "on Debian: apt-get install strace";
             Failure::Environment(format!("strace does not run ({error}): install it ({advice})"))
         })?;

@@ -11,7 +11,9 @@
 //! ```
 //!
 //! A lock is flock's: it belongs to the open file, so it also excludes a second holder in the same process, and it ends
-//! with the process, whatever way that ends. It does not hold across NFS clients on old kernels.
+//! with the process, whatever way that ends. A program that the process starts holds it too until it has replaced the
+//! copy of this one, so that a lock let go just then is free a moment later. It does not hold across NFS clients on old
+//! kernels.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is where the real file system comes in")]
 

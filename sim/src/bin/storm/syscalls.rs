@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -72,6 +72,7 @@ struct Campaign<'a> {
     arguments: &'a Syscalls,
     settings: Settings,
     stormglass: PathBuf,
+    starts: RwLock<()>,
     deadline: Instant,
     next_seed: AtomicU64,
     states: AtomicU64,
@@ -96,6 +97,7 @@ pub(crate) fn syscalls(arguments: &Syscalls, json: bool) -> Result<ExitCode, Fai
             ..Settings::default()
         },
         stormglass,
+        starts: RwLock::default(),
         deadline: started + arguments.time,
         next_seed: AtomicU64::new(arguments.seed),
         states: AtomicU64::new(0),
@@ -144,7 +146,7 @@ fn bar(json: bool) -> ProgressBar {
 impl Campaign<'_> {
     fn work(&self) {
         let world = RealWorld::standalone();
-        let reality = Reality { world: &world, wait, stormglass: &self.stormglass };
+        let reality = Reality { world: &world, wait, stormglass: &self.stormglass, starts: &self.starts };
         while !self.is_over() {
             let seed = self.next_seed.fetch_add(1, Ordering::Relaxed);
             let explored = explore(seed, &reality, &self.settings, &mut |_hash| self.see());
